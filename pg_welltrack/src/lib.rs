@@ -1,0 +1,2 @@
+//! WellTrack functions for Postgres.
+::pgrx::pg_module_magic!();

@@ -1,0 +1,2 @@
+//! The one script.
+fn main() {}
