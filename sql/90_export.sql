@@ -9,7 +9,7 @@ declare
   me constant uuid := auth.uid();
   rel record;
   part jsonb;
-  tables jsonb := '{}';
+  tables jsonb := jsonb_build_object();
 begin
   if me is null then
     raise exception 'sign in to export your data' using errcode = 'PT401';

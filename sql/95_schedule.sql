@@ -24,7 +24,7 @@ grant execute on function public.prune_logs(integer, integer, integer) to servic
 
 do $$ begin
   begin
-    create extension if not exists pg_cron;
+    create extension if not exists pg_cron with schema pg_catalog;
   exception when raise_exception or undefined_file or feature_not_supported then
     -- pg_cron serves one database of a server and says so when asked for in another.
     raise warning 'no schedule here (%): call run_health_jobs() every minute and prune_logs() daily', sqlerrm;
