@@ -1,0 +1,129 @@
+-- What follows from readings: which source counts on a day, and each person's baseline.
+
+create type public.wt_calibration_status as enum ('pending', 'in_progress', 'complete');
+
+create table public.wt_baselines (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null,
+  profile_id uuid not null,
+  metric_type public.wt_metric_type not null,
+  baseline_value double precision,
+  baseline_stddev double precision check (baseline_stddev >= 0),
+  data_points_count integer not null default 0 check (data_points_count between 0 and 14),
+  capture_start date,
+  capture_end date check (capture_end >= capture_start),
+  is_complete boolean not null generated always as (data_points_count = 14) stored,
+  calibration_status public.wt_calibration_status not null generated always as (
+    case data_points_count when 0 then 'pending'::public.wt_calibration_status
+                           when 14 then 'complete'::public.wt_calibration_status
+                           else 'in_progress'::public.wt_calibration_status end) stored,
+  is_stale boolean not null default true,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  unique (profile_id, metric_type),
+  foreign key (profile_id, user_id) references public.wt_profiles (id, user_id) on delete cascade
+);
+comment on table public.wt_baselines is
+  'Mean and sample standard deviation over the last 14 distinct local days with validated readings of the counting source';
+comment on column public.wt_baselines.is_stale is 'readings changed since it was computed; the background job clears it';
+create index wt_baselines_profile_idx on public.wt_baselines (profile_id, user_id);
+create index wt_baselines_stale on public.wt_baselines (updated_at) where is_stale;
+call wt_private.protect('public.wt_baselines', 'read_own');
+
+-- On a local day the best source that has a reading of a metric counts, and only that one. Settles the given days.
+create function wt_private.settle_priority(
+  profile_ids uuid[], metric_types public.wt_metric_type[], local_dates date[]
+) returns void language sql security definer set search_path = '' as $$
+  update public.wt_health_metrics m
+  set is_primary = s.counts
+  from (
+    select r.id, r.is_primary,
+           coalesce(r.validation_status <> 'rejected'
+             and r.priority = min(r.priority) filter (where r.validation_status <> 'rejected')
+                              over (partition by r.profile_id, r.metric_type, r.local_date), false) as counts
+    from (select c.id, c.profile_id, c.metric_type, c.local_date, c.validation_status, c.is_primary,
+                 welltrack.source_priority(welltrack.enum_label(c.source)) as priority
+          from unnest($1, $2, $3) g (profile_id, metric_type, local_date)
+          join public.wt_health_metrics c using (profile_id, metric_type, local_date)) r
+  ) s
+  where m.id = s.id and s.is_primary <> s.counts
+$$;
+
+-- After every statement on readings, once: settle the priority of the days it touched, and mark the baselines whose
+-- input it changed. SECURITY DEFINER because clients may write neither.
+--
+-- Nearly everybody has one source for a metric. So before any day is looked at, one range scan for each metric in the
+-- statement asks whether there is a second source at all.
+create function wt_private.readings_changed() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  profile_ids uuid[];
+  metric_types public.wt_metric_type[];
+  local_dates date[];
+begin
+  if tg_op = 'INSERT' then
+    with ranges as materialized (
+      select n.profile_id, n.metric_type, min(n.local_date) as first_day, max(n.local_date) as last_day,
+             min(n.source) as source, min(n.source) <> max(n.source) as mixed
+      from new_rows n group by n.profile_id, n.metric_type
+    ), contested as materialized (
+      select r.profile_id, r.metric_type from ranges r
+      where r.mixed or exists (
+        select from public.wt_health_metrics m
+        where m.profile_id = r.profile_id and m.metric_type = r.metric_type
+          and m.local_date between r.first_day and r.last_day and m.source <> r.source)
+    )
+    select array_agg(d.profile_id), array_agg(d.metric_type), array_agg(d.local_date)
+    into profile_ids, metric_types, local_dates
+    from (select distinct n.profile_id, n.metric_type, n.local_date
+          from new_rows n join contested c using (profile_id, metric_type)) d;
+  elsif tg_op = 'UPDATE' then
+    with changed as materialized (
+      select o.user_id, o.profile_id, o.metric_type, o.local_date, n.profile_id as new_profile_id,
+             n.metric_type as new_metric_type, n.local_date as new_local_date
+      from old_rows o join new_rows n using (id)
+      where (o.profile_id, o.metric_type, o.local_date, o.source, o.validation_status, o.value_num, o.is_primary)
+        is distinct from
+            (n.profile_id, n.metric_type, n.local_date, n.source, n.validation_status, n.value_num, n.is_primary)
+    ), days as materialized (
+      select profile_id, metric_type, local_date, user_id from changed
+      union select new_profile_id, new_metric_type, new_local_date, user_id from changed
+    ), stale as (
+      insert into public.wt_baselines as b (user_id, profile_id, metric_type)
+      select distinct d.user_id, d.profile_id, d.metric_type from days d
+      order by d.profile_id, d.metric_type
+      on conflict (profile_id, metric_type) do update set is_stale = true where not b.is_stale
+    ), ranges as materialized (
+      select d.profile_id, d.metric_type, min(d.local_date) as first_day, max(d.local_date) as last_day
+      from days d group by d.profile_id, d.metric_type
+    ), contested as materialized (
+      select r.profile_id, r.metric_type from ranges r
+      where (select count(distinct m.source) > 1 or bool_or(m.validation_status = 'rejected')
+             from public.wt_health_metrics m
+             where m.profile_id = r.profile_id and m.metric_type = r.metric_type
+               and m.local_date between r.first_day and r.last_day)
+    )
+    select array_agg(d.profile_id), array_agg(d.metric_type), array_agg(d.local_date)
+    into profile_ids, metric_types, local_dates
+    from days d join contested c using (profile_id, metric_type);
+  else
+    update public.wt_baselines b set is_stale = true
+    from (select distinct o.profile_id, o.metric_type from old_rows o) d
+    where b.profile_id = d.profile_id and b.metric_type = d.metric_type and not b.is_stale;
+    select array_agg(d.profile_id), array_agg(d.metric_type), array_agg(d.local_date)
+    into profile_ids, metric_types, local_dates
+    from (select distinct o.profile_id, o.metric_type, o.local_date from old_rows o) d;
+  end if;
+
+  if profile_ids is not null then
+    perform wt_private.settle_priority(profile_ids, metric_types, local_dates);
+  end if;
+  return null;
+end $$;
+create trigger readings_inserted after insert on public.wt_health_metrics referencing new table as new_rows
+  for each statement execute function wt_private.readings_changed();
+create trigger readings_updated after update on public.wt_health_metrics
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function wt_private.readings_changed();
+create trigger readings_deleted after delete on public.wt_health_metrics referencing old table as old_rows
+  for each statement execute function wt_private.readings_changed();

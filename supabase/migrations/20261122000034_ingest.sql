@@ -1,0 +1,120 @@
+-- Flow 2, the door: a phone's batch becomes rows in one transaction.
+
+-- Takes what the native plugin sends: {"source", "ingestion_version", "records": [...]}, or a bare array whose records
+-- name their source; at most 10,000 records and 32 MB. Answers
+--   {"received", "inserted", "updated", "unchanged", "merged", "rejected", "rejections": [{"index", "reason"}]}
+-- where the five counts add up to `received`: `merged` records were folded into another one of the same batch (repeats:
+-- the last one wins; the second half of a blood pressure), `rejections` says why by position in the batch.
+--
+-- Runs with the caller's rights, so row-level security holds; one transaction: all of it or nothing.
+-- Errors: PT404 no such profile (or not the caller's), PT400 not a batch, PT413 too much at once.
+create function public.ingest_health_metrics(profile_id uuid, records jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+  target constant uuid := $1;
+  list constant jsonb := case jsonb_typeof($2) when 'object' then $2 -> 'records' else $2 end;
+  owner uuid;
+  zone text;
+  answer jsonb;
+begin
+  if list is null or jsonb_typeof(list) <> 'array' then
+    raise exception 'records must be an array of readings, or an object with such an array under "records"'
+      using errcode = 'PT400';
+  elsif jsonb_array_length(list) > 10000 then
+    raise exception '% records are too many for one batch', jsonb_array_length(list)
+      using errcode = 'PT413', hint = 'send at most 10000 records at once';
+  elsif pg_column_size($2) > 33554432 then
+    raise exception 'the batch is larger than 32 MB' using errcode = 'PT413', hint = 'send fewer records at once';
+  end if;
+
+  select p.user_id, u.timezone into owner, zone
+  from public.wt_profiles p join public.wt_users u on u.id = p.user_id
+  where p.id = target;
+  if not found then
+    raise exception 'no such profile' using errcode = 'PT404', hint = 'profile_id names one of your own profiles';
+  end if;
+
+  -- Two syncs of one profile wait for each other, so that what the second finds is what the first wrote.
+  perform pg_advisory_xact_lock(hashtextextended(target::text, 20));
+  perform set_config('wt.batch', 'on', true);
+
+  with incoming as materialized (
+    select * from welltrack.native_metrics(owner, target, $2::text)
+  ), found as materialized (
+    select i.source::public.wt_metric_source as source, i.metric_type::public.wt_metric_type as metric_type,
+           i.value_num, i.value_text, i.unit, i.start_time, i.end_time, i.recorded_at, i.source_record_id,
+           i.ingestion_version, i.dedupe_hash, list -> i.ordinal as payload,
+           (welltrack.day_anchor(i.metric_type, i.start_time, i.end_time) at time zone zone)::date as local_date,
+           coalesce(named.id, known.id) as old_id,
+           named.dedupe_hash <> i.dedupe_hash as moved,
+           (coalesce(named.value_num, known.value_num), coalesce(named.value_text, known.value_text),
+            coalesce(named.payload, known.payload)) is distinct from (i.value_num, i.value_text, list -> i.ordinal)
+             as changed
+    from incoming i
+    -- The provider's name for a record finds it first; a record without a name is found by its identity.
+    left join lateral (
+      select m.id, m.dedupe_hash, m.value_num, m.value_text, m.raw_payload_json as payload
+      from public.wt_health_metrics m
+      where m.user_id = owner and m.source = i.source::public.wt_metric_source
+        and m.metric_type = i.metric_type::public.wt_metric_type and m.source_record_id = i.source_record_id
+      limit 1) named on true
+    left join lateral (
+      select m.id, m.value_num, m.value_text, m.raw_payload_json as payload
+      from public.wt_health_metrics m
+      where i.source_record_id is null and m.user_id = owner and m.dedupe_hash = i.dedupe_hash
+      limit 1) known on true
+    where i.outcome = 'row'
+  ), gone as (
+    -- A record whose period moved gets a new identity: its old row, and whatever stood at the new identity, give way.
+    delete from public.wt_health_metrics m using found f
+    where f.moved and m.user_id = owner and (m.id = f.old_id or m.dedupe_hash = f.dedupe_hash)
+    returning m.id
+  ), revised as (
+    update public.wt_health_metrics m
+    set value_num = f.value_num, value_text = f.value_text, raw_payload_json = f.payload,
+        recorded_at = coalesce(f.recorded_at, m.recorded_at), ingestion_source_version = f.ingestion_version
+    from found f
+    where m.id = f.old_id and f.changed and not coalesce(f.moved, false)
+    returning m.id
+  ), added as (
+    insert into public.wt_health_metrics as m
+      (id, user_id, profile_id, source, metric_type, value_num, value_text, unit, start_time, end_time, local_date,
+       recorded_at, raw_payload_json, source_record_id, ingestion_source_version)
+    select coalesce(f.old_id, gen_random_uuid()), owner, target, f.source, f.metric_type, f.value_num, f.value_text,
+           f.unit, f.start_time, f.end_time, f.local_date, coalesce(f.recorded_at, now()), f.payload,
+           f.source_record_id, f.ingestion_version
+    from found f
+    where (f.old_id is null or f.moved) and (select count(*) from gone) >= 0
+    on conflict (user_id, dedupe_hash) do update
+      set value_num = excluded.value_num, value_text = excluded.value_text,
+          raw_payload_json = excluded.raw_payload_json, recorded_at = excluded.recorded_at,
+          source_record_id = coalesce(excluded.source_record_id, m.source_record_id),
+          ingestion_source_version = excluded.ingestion_source_version
+      where (m.value_num, m.value_text, m.raw_payload_json, m.source_record_id) is distinct from
+            (excluded.value_num, excluded.value_text, excluded.raw_payload_json,
+             coalesce(excluded.source_record_id, m.source_record_id))
+    returning m.id, m.xmax = 0 as fresh
+  ), tally as (
+    select (select count(*) from added a where a.fresh and not exists (select from found f where f.old_id = a.id))
+             as inserted,
+           (select count(*) from revised)
+             + (select count(*) from added a where not a.fresh or exists (select from found f where f.old_id = a.id))
+             as updated
+  )
+  select jsonb_build_object(
+    'received', count(*),
+    'inserted', (select t.inserted from tally t),
+    'updated', (select t.updated from tally t),
+    'unchanged', count(*) filter (where i.outcome = 'row') - (select t.inserted + t.updated from tally t),
+    'merged', count(*) filter (where i.outcome = 'merged'),
+    'rejected', count(*) filter (where i.outcome = 'rejected'),
+    'rejections', coalesce(
+      jsonb_agg(jsonb_build_object('index', i.ordinal, 'reason', i.reason) order by i.ordinal)
+        filter (where i.outcome = 'rejected'), '[]'))
+  into answer
+  from incoming i;
+
+  perform set_config('wt.batch', 'off', true);
+  return answer;
+end $$;
+grant execute on function public.ingest_health_metrics(uuid, jsonb) to authenticated, service_role;

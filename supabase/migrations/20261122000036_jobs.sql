@@ -1,0 +1,88 @@
+-- Flow 2, the background: raw readings become validated or rejected, and stale baselines are computed anew. Any
+-- scheduler may call these functions; runs that overlap share the work instead of waiting for each other.
+
+-- Judges up to `max_rows` raw readings; answers how many it judged.
+create function public.validate_pending_metrics(max_rows integer default 20000) returns integer
+language plpgsql security invoker set search_path = '' as $$
+declare
+  judged integer;
+begin
+  with picked as materialized (
+    select m.id, m.metric_type, m.value_num, m.value_text, m.start_time, m.end_time, m.created_at
+    from public.wt_health_metrics m
+    where m.validation_status = 'raw'
+    limit greatest(max_rows, 0)
+    for no key update skip locked
+  )
+  update public.wt_health_metrics m
+  set validation_status = v.status::public.wt_validation_status, rejection_reason = v.reason,
+      is_primary = m.is_primary and v.status = 'validated', processing_status = 'processed'
+  from picked p
+  cross join lateral welltrack.validate_metric(
+    welltrack.enum_label(p.metric_type), p.value_num, p.value_text, p.start_time, p.end_time, p.created_at) v
+  where m.id = p.id;
+  get diagnostics judged = row_count;
+  return judged;
+end $$;
+
+-- Recomputes up to `max_baselines` stale baselines; answers how many. Mean and sample standard deviation of the daily
+-- values (a sum or a mean of the day's readings, by metric) of the last 14 distinct local days that have any.
+create function public.refresh_baselines(max_baselines integer default 20000) returns integer
+language plpgsql security invoker set search_path = '' as $$
+declare
+  refreshed integer;
+begin
+  with picked as materialized (
+    select b.id, b.profile_id, b.metric_type,
+           welltrack.daily_aggregate(welltrack.enum_label(b.metric_type)) = 'sum' as adds_up
+    from public.wt_baselines b
+    where b.is_stale
+    order by b.updated_at
+    limit greatest(max_baselines, 0)
+    for no key update skip locked
+  ), computed as (
+    select p.id, c.*
+    from picked p
+    cross join lateral (
+      select avg(d.value) as mean, stddev_samp(d.value) as spread, count(*)::integer as days,
+             min(d.local_date) as first_day, max(d.local_date) as last_day
+      from (select m.local_date, case when p.adds_up then sum(m.value_num) else avg(m.value_num) end as value
+            from public.wt_health_metrics m
+            where m.profile_id = p.profile_id and m.metric_type = p.metric_type
+              and m.validation_status = 'validated' and m.is_primary and m.value_num is not null
+            group by m.local_date
+            order by m.local_date desc
+            limit 14) d) c
+  )
+  update public.wt_baselines b
+  set baseline_value = c.mean, baseline_stddev = c.spread, data_points_count = c.days, capture_start = c.first_day,
+      capture_end = c.last_day, is_stale = false
+  from computed c
+  where b.id = c.id;
+  get diagnostics refreshed = row_count;
+  return refreshed;
+end $$;
+
+-- What a scheduler calls: all raw readings, then all stale baselines, in portions. Answers {"judged", "baselines"}.
+create function public.run_health_jobs() returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+  portion integer;
+  judged integer := 0;
+  baselines integer := 0;
+begin
+  loop
+    portion := public.validate_pending_metrics();
+    judged := judged + portion;
+    exit when portion = 0;
+  end loop;
+  loop
+    portion := public.refresh_baselines();
+    baselines := baselines + portion;
+    exit when portion = 0;
+  end loop;
+  return jsonb_build_object('judged', judged, 'baselines', baselines);
+end $$;
+
+grant execute on function public.validate_pending_metrics(integer), public.refresh_baselines(integer),
+  public.run_health_jobs() to service_role;

@@ -1,0 +1,44 @@
+-- Everything that the project holds about a person, as one document.
+
+-- Walks the catalogue, so that a new table is in the export without being named here. SECURITY DEFINER because some of a
+-- person's data (raw provider events, errors) is in tables that clients can't read; it takes no argument, so that the
+-- caller can't ask for anybody else. Provider tokens are credentials, not data about the person, and stay out.
+create function wt_private.export_caller() returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  me constant uuid := auth.uid();
+  rel record;
+  part jsonb;
+  tables jsonb := jsonb_build_object();
+begin
+  if me is null then
+    raise exception 'sign in to export your data' using errcode = 'PT401';
+  end if;
+  for rel in
+    select c.relname
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'user_id' and not a.attisdropped
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname like 'wt\_%'
+      and c.relname <> 'wt_connection_tokens'
+    order by c.relname
+  loop
+    execute format('select coalesce(jsonb_agg(to_jsonb(t) order by t.created_at, t.id), ''[]'')
+                    from public.%I t where t.user_id = $1', rel.relname)
+    into part using me;
+    tables := tables || jsonb_build_object(rel.relname, part);
+  end loop;
+  return jsonb_build_object(
+    'format', 'welltrack-export/1', 'exported_at', now(), 'user_id', me,
+    'account', (select jsonb_build_object('email', u.email, 'phone', u.phone, 'created_at', u.created_at)
+                from auth.users u where u.id = me),
+    'tables', tables);
+end $$;
+grant execute on function wt_private.export_caller() to authenticated;
+
+-- supabase.rpc('export_my_data'): {"format", "exported_at", "user_id", "account", "tables": {"wt_...": [rows]}}.
+-- Errors: PT401 without a signed-in person.
+create function public.export_my_data() returns jsonb
+language sql stable security invoker set search_path = '' as $$
+  select wt_private.export_caller()
+$$;
+grant execute on function public.export_my_data() to authenticated;

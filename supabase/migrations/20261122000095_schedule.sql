@@ -1,0 +1,35 @@
+-- Background work by pg_cron where this database is pg_cron's; elsewhere any scheduler calls the same functions.
+
+-- Logs that only grow are a bug. Removes at most `portion` rows of each log past its age; answers how many.
+create function public.prune_logs(
+  audit_days integer default 400, error_days integer default 90, portion integer default 10000
+) returns integer language plpgsql security definer set search_path = '' as $$
+declare
+  removed integer;
+  total integer := 0;
+begin
+  if least(audit_days, error_days) < 30 then
+    raise exception 'logs are kept for at least 30 days' using errcode = '22023';
+  end if;
+  delete from public.wt_audit_log where id in (
+    select a.id from public.wt_audit_log a where a.created_at < now() - make_interval(days => audit_days) limit portion);
+  get diagnostics removed = row_count;
+  total := total + removed;
+  delete from public.wt_error_log where id in (
+    select e.id from public.wt_error_log e where e.created_at < now() - make_interval(days => error_days) limit portion);
+  get diagnostics removed = row_count;
+  return total + removed;
+end $$;
+grant execute on function public.prune_logs(integer, integer, integer) to service_role;
+
+do $$ begin
+  begin
+    create extension if not exists pg_cron with schema pg_catalog;
+  exception when raise_exception or undefined_file or feature_not_supported then
+    -- pg_cron serves one database of a server and says so when asked for in another.
+    raise warning 'no schedule here (%): call run_health_jobs() every minute and prune_logs() daily', sqlerrm;
+    return;
+  end;
+  perform cron.schedule('welltrack-health-jobs', '* * * * *', 'select public.run_health_jobs()');
+  perform cron.schedule('welltrack-prune-logs', '17 3 * * *', 'select public.prune_logs()');
+end $$;
