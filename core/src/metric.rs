@@ -1,0 +1,321 @@
+//! What can be measured, by whom, and the one table of facts about each metric.
+//!
+//! Promises: every fact that differs between metrics (label, unit, range, how a day adds up, which day a reading
+//! belongs to, what phones call it) is a column of [`METRICS`], so that a new metric is one new line. Stops at facts:
+//! conversion lives in [`crate::units`], judgement in [`crate::validate`].
+
+mod table;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::reason::Quoted;
+pub use table::{DIASTOLIC_RANGE, METRICS};
+
+/// The thirteen metrics of `wt_health_metrics.metric_type`, in the order of [`METRICS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)] // the names say it, and METRICS says the rest
+pub enum MetricType {
+    Sleep,
+    Stress,
+    Vo2max,
+    Steps,
+    Hr,
+    Hrv,
+    Calories,
+    Distance,
+    ActiveMinutes,
+    Weight,
+    BodyFat,
+    BloodPressure,
+    Spo2,
+}
+
+/// Where a reading comes from: `wt_health_metrics.source`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    /// A Garmin device, pushed by the Garmin Health API.
+    Garmin,
+    /// An activity recorded with Strava.
+    Strava,
+    /// Apple's HealthKit, read by the app.
+    Healthkit,
+    /// Android's Health Connect, read by the app.
+    HealthConnect,
+    /// Typed by the person.
+    Manual,
+}
+
+/// The unit in which a metric is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // `symbol` says it
+pub enum Unit {
+    Minute,
+    Score,
+    MlPerKgMin,
+    Count,
+    Bpm,
+    Millisecond,
+    Kilocalorie,
+    Metre,
+    Kilogram,
+    Percent,
+    MmHg,
+}
+
+/// How the readings of one local day become that day's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregate {
+    /// Parts of a whole: naps and the night, steps by the hour.
+    Sum,
+    /// Samples of one quantity: two weighings are not twice the weight.
+    Mean,
+}
+
+/// Which end of a reading's period decides the local day it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// The day on which the period began.
+    Start,
+    /// The day on which it ended: a night belongs to the morning on which one wakes.
+    End,
+}
+
+/// What a provider's name for a metric says beyond the metric itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Facet {
+    /// Nothing more.
+    Whole,
+    /// Half of a blood pressure.
+    Systolic,
+    /// The other half of a blood pressure.
+    Diastolic,
+    /// Heart rate variability as root mean square of successive differences.
+    Rmssd,
+    /// Heart rate variability as standard deviation of the intervals between beats.
+    Sdnn,
+    /// A category whose own value is a code, not a duration: only its stages say how long somebody slept.
+    StagesOnly,
+}
+
+/// One line of [`METRICS`].
+#[derive(Debug)]
+pub struct MetricSpec {
+    /// Which metric the line is about.
+    pub metric: MetricType,
+    /// The enum label in the database, and the name that the app's own records use.
+    pub label: &'static str,
+    /// The unit of every stored value.
+    pub unit: Unit,
+    /// The least and the greatest plausible value, in that unit, both included.
+    pub range: (f64, f64),
+    /// How a local day adds up.
+    pub aggregate: Aggregate,
+    /// Which local day a reading belongs to.
+    pub anchor: Anchor,
+    /// What HealthKit and Health Connect call it. Left out on purpose: names that mean something else than the
+    /// metric (`HeartRate` is a spot sample where `hr` is the resting rate; active energy is one part of `calories`).
+    pub aliases: &'static [(&'static str, Facet)],
+}
+
+impl MetricType {
+    /// Everything known about the metric.
+    #[must_use]
+    pub const fn spec(self) -> &'static MetricSpec {
+        const TABLE: &[MetricSpec; 13] = &METRICS;
+        &TABLE[self as usize]
+    }
+
+    /// The enum label, such as `blood_pressure`.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        self.spec().label
+    }
+
+    /// The instant, in whatever form instants have there, whose local day the reading counts for; the start where a
+    /// period has no end.
+    #[must_use]
+    pub fn day_anchor<T>(self, start: Option<T>, end: Option<T>) -> Option<T> {
+        match self.spec().anchor {
+            Anchor::Start => start,
+            Anchor::End => end.or(start),
+        }
+    }
+
+    /// The metric behind a label or behind a phone's own identifier, and what that identifier adds.
+    #[must_use]
+    pub fn from_provider_name(name: &str) -> Option<(MetricType, Facet)> {
+        if let Ok(metric) = name.parse() {
+            return Some((metric, Facet::Whole));
+        }
+        METRICS.iter().find_map(|spec| {
+            spec.aliases.iter().find(|(alias, _)| *alias == name).map(|(_, facet)| (spec.metric, *facet))
+        })
+    }
+}
+
+impl Source {
+    /// Every source, in the order of the database's enum.
+    pub const ALL: [Source; 5] =
+        [Source::Garmin, Source::Strava, Source::Healthkit, Source::HealthConnect, Source::Manual];
+
+    /// The enum label, such as `health_connect`.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Source::Garmin => "garmin",
+            Source::Strava => "strava",
+            Source::Healthkit => "healthkit",
+            Source::HealthConnect => "health_connect",
+            Source::Manual => "manual",
+        }
+    }
+
+    /// Which source speaks for a day when several measured it: the lowest number, no two alike.
+    ///
+    /// A worn device that measures all day comes first, then what a phone aggregates (and may have guessed from a
+    /// pocket), then single activities, which see a part of the day only, then what somebody typed, which no sensor
+    /// vouches for. A typed value speaks wherever nothing measured. HealthKit and Health Connect never share a phone;
+    /// their order only makes the answer definite for somebody who changed phones.
+    #[must_use]
+    pub const fn priority(self) -> u8 {
+        match self {
+            Source::Garmin => 1,
+            Source::Healthkit => 2,
+            Source::HealthConnect => 3,
+            Source::Strava => 4,
+            Source::Manual => 5,
+        }
+    }
+}
+
+impl Unit {
+    /// How the unit is written in the database.
+    #[must_use]
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Unit::Minute => "min",
+            Unit::Score => "score",
+            Unit::MlPerKgMin => "mL/kg/min",
+            Unit::Count => "count",
+            Unit::Bpm => "bpm",
+            Unit::Millisecond => "ms",
+            Unit::Kilocalorie => "kcal",
+            Unit::Metre => "m",
+            Unit::Kilogram => "kg",
+            Unit::Percent => "%",
+            Unit::MmHg => "mmHg",
+        }
+    }
+}
+
+impl Aggregate {
+    /// `sum` or `mean`.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Aggregate::Sum => "sum",
+            Aggregate::Mean => "mean",
+        }
+    }
+}
+
+/// A label that is in no table; the text is safe to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownLabel(String);
+
+impl fmt::Display for UnknownLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UnknownLabel {}
+
+impl FromStr for MetricType {
+    type Err = UnknownLabel;
+
+    fn from_str(label: &str) -> Result<Self, UnknownLabel> {
+        METRICS
+            .iter()
+            .find(|spec| spec.label == label)
+            .map(|spec| spec.metric)
+            .ok_or_else(|| UnknownLabel(format!("{} is not a metric", Quoted(label))))
+    }
+}
+
+impl FromStr for Source {
+    type Err = UnknownLabel;
+
+    fn from_str(label: &str) -> Result<Self, UnknownLabel> {
+        Source::ALL
+            .into_iter()
+            .find(|source| source.label() == label)
+            .ok_or_else(|| UnknownLabel(format!("{} is not a source", Quoted(label))))
+    }
+}
+
+impl fmt::Display for MetricType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_line_of_the_table_stands_where_its_metric_points() {
+        for (index, spec) in METRICS.iter().enumerate() {
+            assert_eq!(spec.metric as usize, index);
+            assert_eq!(spec.metric.spec().label, spec.label);
+            assert_eq!(spec.label.parse(), Ok(spec.metric));
+            assert!(spec.range.0 < spec.range.1, "{}", spec.label);
+        }
+    }
+
+    #[test]
+    fn no_name_means_two_metrics() {
+        let mut seen = HashSet::new();
+        for spec in &METRICS {
+            assert!(seen.insert(spec.label), "{}", spec.label);
+            for (alias, facet) in spec.aliases {
+                assert!(seen.insert(alias), "{alias}");
+                assert_eq!(MetricType::from_provider_name(alias), Some((spec.metric, *facet)));
+            }
+        }
+    }
+
+    #[test]
+    fn priorities_put_worn_devices_first_and_typed_values_last() {
+        let mut sources = Source::ALL;
+        sources.sort_by_key(|source| source.priority());
+        use Source::{Garmin, HealthConnect, Healthkit, Manual, Strava};
+        assert_eq!(sources, [Garmin, Healthkit, HealthConnect, Strava, Manual]);
+        assert_eq!(sources.iter().map(|source| source.priority()).collect::<HashSet<_>>().len(), 5);
+    }
+
+    #[test]
+    fn a_night_belongs_to_the_day_of_waking_and_everything_else_to_its_start() {
+        for spec in &METRICS {
+            let expected = if spec.metric == MetricType::Sleep { 2 } else { 1 };
+            assert_eq!(spec.metric.day_anchor(Some(1), Some(2)), Some(expected), "{}", spec.label);
+            assert_eq!(spec.metric.day_anchor(Some(1), None), Some(1), "{}", spec.label);
+        }
+    }
+
+    #[test]
+    fn unknown_labels_are_named_without_repeating_hostile_text() {
+        let error = "x\u{0}\u{202e}".repeat(1000).parse::<MetricType>().unwrap_err().to_string();
+        assert!(error.len() < 500, "{error}");
+        assert!(!error.contains('\u{0}') && !error.contains('\u{202e}'));
+    }
+}

@@ -1,0 +1,42 @@
+//! Whether a text has the shape of an IANA time zone name.
+//!
+//! Promises: what Postgres would read as a POSIX rule (`EST5EDT4`, `Europe/Berlin5`, `<+03>-3`) or find by accident
+//! beside the zones (`posixrules`, `right/UTC`, `../passwd`) is refused. Stops at the shape: whether the zone exists is
+//! asked of whoever has a zone database.
+
+/// The only IANA names with digits. Postgres takes any other name with a digit for a POSIX rule, and then knows a
+/// "zone" that nobody else has heard of.
+const WITH_DIGITS: [&str; 9] =
+    ["GMT0", "GMT+0", "GMT-0", "Etc/GMT0", "EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT", "NZST12NZDT"];
+
+/// Whether `name` could be an IANA zone such as `Europe/Berlin`, `Etc/GMT+5` or `UTC`; capitals as they are written
+/// there don't matter.
+///
+/// ```
+/// use welltrack_core::timezone::is_iana_shaped;
+///
+/// assert!(is_iana_shaped("America/Argentina/Buenos_Aires"));
+/// assert!(!is_iana_shaped("EST5EDT4"));
+/// ```
+#[must_use]
+pub fn is_iana_shaped(name: &str) -> bool {
+    if WITH_DIGITS.contains(&name) {
+        return true;
+    }
+    if let Some(hours) = name.strip_prefix("Etc/GMT") {
+        let (west, hours) = (hours.starts_with('+'), hours.trim_start_matches(['+', '-']));
+        if !hours.is_empty() {
+            let known = hours.parse().is_ok_and(|hours: u8| hours <= if west { 12 } else { 14 });
+            return known && name.len() <= "Etc/GMT+12".len();
+        }
+    }
+    const MAX: usize = 64;
+    name.len() <= MAX
+        && !["posixrules", "localtime", "Factory"].contains(&name)
+        && !name.starts_with("posix/")
+        && !name.starts_with("right/")
+        && name.split('/').all(|part| {
+            part.starts_with(|first: char| first.is_ascii_alphabetic())
+                && part.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_' || byte == b'-')
+        })
+}

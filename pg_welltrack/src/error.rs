@@ -1,0 +1,90 @@
+//! Everything that can go wrong, each with its SQLSTATE.
+//!
+//! Promises: an error of this extension never surfaces as an internal one (`XX000`), and where the caller can do
+//! something about it, the hint says what. Stops at errors of ours: those of the server pass through as they are.
+
+use std::fmt;
+
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::panic::ErrorReport;
+use welltrack_core::dedupe::DedupeError;
+use welltrack_core::metric::UnknownLabel;
+use welltrack_core::providers::native::{BatchError, MAX_RECORDS};
+use welltrack_core::units::UnitError;
+
+/// Why a function refused.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// A metric or a source that nobody knows.
+    Label(UnknownLabel),
+    /// A value that can't be converted.
+    Unit(UnitError),
+    /// A reading that has no identity.
+    Identity(DedupeError),
+    /// A payload that is no batch.
+    Batch(BatchError),
+    /// Something else than two rows of one type.
+    NotRows,
+    /// A trigger function attached where it doesn't belong.
+    Trigger(String),
+}
+
+impl Error {
+    fn sqlstate(&self) -> PgSqlErrorCode {
+        match self {
+            Error::Label(_) | Error::Unit(UnitError::Unknown { .. }) => {
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE
+            }
+            Error::Unit(UnitError::NotFinite) => PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+            Error::Identity(DedupeError::InvalidLabel) => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            Error::Identity(DedupeError::TimeOutOfRange) => PgSqlErrorCode::ERRCODE_DATETIME_FIELD_OVERFLOW,
+            Error::Batch(BatchError::Shape(_)) => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            Error::Batch(BatchError::TooMany(_)) => PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            Error::NotRows => PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
+            Error::Trigger(_) => PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Error::Unit(UnitError::Unknown { metric, .. }) => {
+                format!("Units of {metric}: {}.", UnitError::accepted(*metric))
+            }
+            Error::Batch(BatchError::Shape(_)) => {
+                r#"A batch is {"source", "ingestion_version", "records": [...]}, or an array of records."#
+                    .to_owned()
+            }
+            Error::Batch(BatchError::TooMany(_)) => format!("Send at most {MAX_RECORDS} records at once."),
+            Error::Trigger(_) => "Attach it AFTER INSERT ON auth.users FOR EACH ROW.".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Label(error) => error.fmt(f),
+            // The accepted units stand in the hint.
+            Error::Unit(UnitError::Unknown { metric, given }) => {
+                write!(f, "{given} is not a unit of {metric}")
+            }
+            Error::Unit(error) => error.fmt(f),
+            Error::Identity(error) => error.fmt(f),
+            Error::Batch(error) => error.fmt(f),
+            Error::NotRows => f.write_str("changed_columns compares two rows of one table"),
+            Error::Trigger(problem) => write!(f, "handle_new_user is attached to the wrong event: {problem}"),
+        }
+    }
+}
+
+impl From<Error> for ErrorReport {
+    #[track_caller]
+    fn from(error: Error) -> Self {
+        let report = ErrorReport::new(error.sqlstate(), error.to_string(), "pg_welltrack");
+        match error.hint() {
+            Some(hint) => report.set_hint(hint),
+            None => report,
+        }
+    }
+}
