@@ -1,2 +1,152 @@
-//! The one script.
-fn main() {}
+//! The one script of WellTrack on Supabase.
+//!
+//! Promises: each command does whatever it depends on first, may be interrupted and run again, and is quick when there is nothing
+//! to do. Stops at the checkout: the machine's own Postgres, Node modules and packages are never touched.
+
+mod bench;
+mod cluster;
+mod cmd;
+mod demo;
+mod layout;
+mod package;
+mod port;
+mod schema;
+mod setup;
+mod stack;
+mod stamp;
+mod supabase;
+mod test;
+mod types;
+mod ui;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use cluster::Durability;
+use layout::Layout;
+use stack::Stack;
+
+/// Sets up, runs, tests and measures WellTrack on Supabase
+///
+/// Start with `cargo xtask demo`. Every command first does what it depends on: fetches a private Postgres, builds the extension,
+/// starts the database, applies the migrations. The second time that takes moments.
+///
+/// State lives under .welltrack/ in the checkout: remove that folder and everything is gone.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100, after_help = ENVIRONMENT)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const ENVIRONMENT: &str = "Environment:
+  WELLTRACK_DB_PORT   port of the development database (54322)
+  WELLTRACK_CLUSTER   name of the development database's cluster, to have several (dev)
+  WELLTRACK_STATE     folder of all state (.welltrack in the checkout)
+  WELLTRACK_CACHE     folder of downloaded packages and built tools (cache/ in the state)
+  NO_COLOR            no colours";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetch and build everything that this machine lacks
+    Setup {
+        /// Use a copy of another Postgres (15, 16 or 17), named by its pg_config; remembered
+        #[arg(long, value_name = "PATH")]
+        pg_config: Option<PathBuf>,
+        /// Go back to the Postgres of Debian's packages
+        #[arg(long, conflicts_with = "pg_config")]
+        debian: bool,
+    },
+    /// Start the database and apply the migrations
+    Up {
+        /// Leave it running in the background
+        #[arg(long, short)]
+        detach: bool,
+    },
+    /// Stop the database
+    Down,
+    /// Say what runs, where, and which migrations are applied
+    Status,
+    /// Throw the local data away and make the schema anew
+    Reset,
+    /// Open psql on the development database as `postgres`
+    Psql {
+        /// Arguments for psql, such as -c "select 1"
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Show the main job: people sign up, their readings come in, baselines come out
+    Demo,
+    /// Prove everything, on databases of its own
+    Test {
+        /// Only these parts
+        parts: Vec<test::Part>,
+    },
+    /// Measure speed, on a database of its own
+    Bench {
+        /// Which benchmark; all if none is named
+        name: Option<String>,
+    },
+    /// Compare what sql/ declares with what supabase/migrations/ makes
+    Schema {
+        /// Fail if they differ
+        #[arg(long, required = true)]
+        check: bool,
+    },
+    /// Write the API's TypeScript types to supabase/types/database.ts
+    Types {
+        /// Write nothing, fail if the file is out of date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build the extension's files for another server into target/package
+    Package {
+        /// The server's pg_config; without it, the private Postgres's version
+        #[arg(long, value_name = "PATH")]
+        pg_config: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cmd::catch_interrupts().and_then(|()| run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui::failure(&error);
+            ExitCode::from(if cmd::interrupted() { 130 } else { 1 })
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let layout = Layout::find()?;
+    match command {
+        Command::Setup { pg_config, debian } => setup::run(&layout, pg_config, debian),
+        Command::Up { detach } => stack::up(layout, detach),
+        Command::Down => stack::down(&layout),
+        Command::Status => stack::status(&layout),
+        Command::Reset => stack::reset(&layout),
+        Command::Psql { args } => stack::psql(layout, &args),
+        Command::Demo => demo::run(&Stack::dev(layout)?),
+        Command::Test { parts } => test::run(layout, &parts),
+        Command::Bench { name } => bench_all(&layout, name),
+        Command::Schema { check: _ } => schema::check(&layout, &setup::all(&layout)?),
+        Command::Types { check } => types::run(&layout, &setup::all(&layout)?, check),
+        Command::Package { pg_config } => package::run(&layout, &setup::all(&layout)?, pg_config.as_deref()),
+    }
+}
+
+/// Each benchmark gets a fresh database that keeps its data as a real one does.
+fn bench_all(layout: &Layout, name: Option<String>) -> Result<()> {
+    let prefix = setup::all(layout)?;
+    for name in name.map_or_else(|| bench::NAMES.map(str::to_owned).to_vec(), |name| vec![name]) {
+        let stack = ui::step("Making a database for the benchmark", || {
+            Stack::throwaway(layout, &prefix, Durability::Full, "bench")
+        })?;
+        bench::run(&stack, &name)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! Where things lie: the checkout, the state under `.welltrack/`, the cache of downloads and tools.
+//!
+//! Promises: every path that xtask writes to is inside the state or the cache (and `target/`, `node_modules/`, which cargo and npm
+//! keep); when run as root, the server's unprivileged user can reach the state. Stops at paths: what is put there is others' work.
+
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use nix::unistd::{Uid, User};
+
+use crate::cmd::Cmd;
+use crate::stamp::Inputs;
+use crate::ui;
+
+/// The unprivileged user that the server runs as when xtask itself is run by root: Postgres refuses root.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerUser {
+    pub(crate) name: String,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+impl ServerUser {
+    /// `None` for an ordinary user, who runs the server as himself.
+    fn find() -> Result<Option<Self>> {
+        if !Uid::effective().is_root() {
+            return Ok(None);
+        }
+        for name in ["postgres", "nobody"] {
+            if let Some(user) = User::from_name(name)? {
+                return Ok(Some(Self { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() }));
+            }
+        }
+        bail!("run as root, but there is neither a user `postgres` nor `nobody` to run the server as");
+    }
+}
+
+/// The folders of one checkout.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    /// The checkout.
+    pub(crate) root: PathBuf,
+    /// `.welltrack/`, or where WELLTRACK_STATE says.
+    pub(crate) state: PathBuf,
+    /// Debian packages and cargo-pgrx: `cache/` in the state, or where WELLTRACK_CACHE says.
+    pub(crate) cache: PathBuf,
+    pub(crate) server_user: Option<ServerUser>,
+}
+
+impl Layout {
+    /// Finds the folders and makes those that are missing.
+    pub(crate) fn find() -> Result<Self> {
+        // `cargo run` sets the variable anew for each checkout; the constant is for a binary started by hand.
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let root = manifest.parent().context("xtask lies in the checkout")?.to_path_buf();
+        let server_user = ServerUser::find()?;
+        let state = match folder_from_env("WELLTRACK_STATE")? {
+            Some(state) => state,
+            None => default_state(&root, server_user.as_ref())?,
+        };
+        make_dir(&state)?;
+        let state = state.canonicalize()?;
+        if let Some(user) = &server_user
+            && !can_enter(user, &state)
+        {
+            bail!(
+                "the server runs as user `{}`, who cannot enter {}; set WELLTRACK_STATE to a folder that everyone can enter",
+                user.name,
+                state.display()
+            );
+        }
+        let cache = folder_from_env("WELLTRACK_CACHE")?.unwrap_or_else(|| state.join("cache"));
+        make_dir(&cache)?;
+        let cache = cache.canonicalize()?;
+        for dir in ["logs", "stamps"] {
+            make_dir(&state.join(dir))?;
+        }
+        Ok(Self { root, state, cache, server_user })
+    }
+
+    /// The log file of a step; a run of xtask appends to it.
+    pub(crate) fn log(&self, step: &str) -> PathBuf {
+        self.state.join("logs").join(format!("{step}.log"))
+    }
+
+    /// Holds off another xtask of the same checkout at the same kind of work until the guard is dropped.
+    pub(crate) fn lock(&self, name: &str) -> Result<File> {
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.state.join(format!("{name}.lock")))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                ui::note(&format!("another cargo xtask is busy here ({name}); waiting for it"));
+                file.lock()?;
+            }
+            Err(TryLockError::Error(error)) => return Err(error).context("could not lock"),
+        }
+        Ok(file)
+    }
+}
+
+/// Makes a folder that others can enter, whatever the umask: the server may be another user.
+pub(crate) fn make_dir(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = dir.parent() {
+        make_dir(parent)?;
+    }
+    match fs::create_dir(dir) {
+        Ok(()) => fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error).with_context(|| format!("could not make {}", dir.display())),
+    }
+    Ok(())
+}
+
+/// Removes a file or a folder with all that is in it; nothing there is fine.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    let result = match path.symlink_metadata() {
+        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(_) => return Ok(()),
+    };
+    result.with_context(|| format!("could not remove {}", path.display()))
+}
+
+fn folder_from_env(name: &str) -> Result<Option<PathBuf>> {
+    match std::env::var_os(name) {
+        Some(value) if !value.is_empty() => Ok(Some(std::path::absolute(PathBuf::from(value))?)),
+        _ => Ok(None),
+    }
+}
+
+fn default_state(root: &Path, server_user: Option<&ServerUser>) -> Result<PathBuf> {
+    let state = root.join(".welltrack");
+    let Some(user) = server_user else { return Ok(state) };
+    if can_enter(user, root) {
+        return Ok(state);
+    }
+    // A checkout below /root, for example: the state moves to where the server's user can be, and a link shows the way.
+    let elsewhere = Path::new("/var/lib/welltrack").join(&Inputs::of_text(&root.to_string_lossy())[..16]);
+    make_dir(&elsewhere)?;
+    if state.symlink_metadata().is_err() {
+        symlink(&elsewhere, &state).context("could not link .welltrack")?;
+        ui::note(&format!(
+            "user `{}` cannot enter this checkout: the state lies in {}",
+            user.name,
+            elsewhere.display()
+        ));
+    }
+    Ok(state)
+}
+
+fn can_enter(user: &ServerUser, dir: &Path) -> bool {
+    Cmd::new("/usr/bin/test").arg("-x").arg(dir).cwd("/").run_by(Some(user)).succeeds()
+}

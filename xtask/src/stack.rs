@@ -1,0 +1,211 @@
+//! The local stack: the development database, and the commands `up`, `down`, `status`, `reset`, `psql`.
+//!
+//! Promises: a [`Stack`] in hand means a running server with every migration applied. Stops at the database: gateway and edge
+//! functions are not part of it yet.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Deref;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use console::style;
+
+use crate::cluster::{Cluster, Durability, Role, Throwaway};
+use crate::layout::Layout;
+use crate::setup::{self, prefix::Prefix};
+use crate::{cmd, supabase, ui};
+
+/// Supabase's own port for the local database.
+const DB_PORT: u16 = 54_322;
+
+/// A running database with the whole schema. Dereferences to its [`Cluster`], which has the addresses.
+pub(crate) struct Stack {
+    pub(crate) layout: Layout,
+    cluster: Owned,
+}
+
+enum Owned {
+    Kept(Cluster),
+    Throwaway(Throwaway),
+}
+
+impl Deref for Stack {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        match &self.cluster {
+            Owned::Kept(cluster) => cluster,
+            Owned::Throwaway(cluster) => cluster,
+        }
+    }
+}
+
+impl Stack {
+    /// The development database, set up, started and migrated as far as that was still to do.
+    pub(crate) fn dev(layout: Layout) -> Result<Self> {
+        let prefix = setup::all(&layout)?;
+        let lock = layout.lock("stack")?;
+        let cluster = dev_cluster(&layout, &prefix)?;
+        if cluster.pid().is_none() {
+            ui::step(&format!("Starting Postgres on port {}", cluster.port()), || cluster.start(&layout))?;
+        } else {
+            cluster.start(&layout)?;
+        }
+        ui::step("Applying migrations (supabase db push)", || supabase::push(&layout, &cluster, "stack"))?;
+        drop(lock);
+        Ok(Self { layout, cluster: Owned::Kept(cluster) })
+    }
+
+    /// A fresh database that is gone with this value, with every migration applied.
+    pub(crate) fn throwaway(
+        layout: &Layout,
+        prefix: &Prefix,
+        durability: Durability,
+        log: &str,
+    ) -> Result<Self> {
+        let cluster = Throwaway::start(layout, prefix, durability)?;
+        supabase::push(layout, &cluster, log)?;
+        Ok(Self { layout: layout.clone(), cluster: Owned::Throwaway(cluster) })
+    }
+}
+
+/// `cargo xtask up`.
+pub(crate) fn up(layout: Layout, detach: bool) -> Result<()> {
+    let stack = Stack::dev(layout)?;
+    print_status(&stack)?;
+    if detach {
+        return Ok(());
+    }
+    ui::note("the server's log follows; Ctrl-C stops the server");
+    let followed = follow(&stack);
+    let _lock = stack.layout.lock("stack")?;
+    ui::step("Stopping Postgres", || stack.stop())?;
+    followed
+}
+
+/// `cargo xtask down`.
+pub(crate) fn down(layout: &Layout) -> Result<()> {
+    let _lock = layout.lock("stack")?;
+    match existing(layout)? {
+        Some(cluster) if cluster.pid().is_some() => ui::step("Stopping Postgres", || cluster.stop()),
+        _ => {
+            ui::note("nothing is running");
+            Ok(())
+        }
+    }
+}
+
+/// `cargo xtask status`: an error if nothing runs, so that scripts can ask.
+pub(crate) fn status(layout: &Layout) -> Result<()> {
+    match existing(layout)? {
+        Some(cluster) if cluster.pid().is_some() => {
+            print_status(&Stack { layout: layout.clone(), cluster: Owned::Kept(cluster) })
+        }
+        _ => bail!("the database is not running. What to do: `cargo xtask up`"),
+    }
+}
+
+/// `cargo xtask reset`.
+pub(crate) fn reset(layout: &Layout) -> Result<()> {
+    let prefix = setup::all(layout)?;
+    let _lock = layout.lock("stack")?;
+    let cluster = dev_cluster(layout, &prefix)?;
+    ui::step("Starting Postgres", || cluster.start(layout))?;
+    ui::step("Making the schema anew (supabase db reset)", || supabase::reset(layout, &cluster, "stack"))
+}
+
+/// `cargo xtask psql`: becomes psql.
+pub(crate) fn psql(layout: Layout, args: &[String]) -> Result<()> {
+    let running = existing(&layout)?.filter(|cluster| cluster.pid().is_some());
+    let psql = match running {
+        Some(cluster) => cluster.client("psql", Role::Postgres, "postgres"),
+        None => Stack::dev(layout)?.client("psql", Role::Postgres, "postgres"),
+    };
+    Err(psql.args(args).exec())
+}
+
+/// The development cluster of that Postgres; WELLTRACK_CLUSTER and WELLTRACK_DB_PORT name another one beside it.
+fn dev_cluster(layout: &Layout, prefix: &Prefix) -> Result<Cluster> {
+    let name = std::env::var("WELLTRACK_CLUSTER").unwrap_or_else(|_| "dev".to_owned());
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        bail!("WELLTRACK_CLUSTER may have letters, digits and hyphens, not `{name}`");
+    }
+    let port = match std::env::var("WELLTRACK_DB_PORT") {
+        Ok(text) => {
+            text.parse().with_context(|| format!("WELLTRACK_DB_PORT is a port number, not `{text}`"))?
+        }
+        Err(_) => DB_PORT,
+    };
+    // Another major version cannot read the files, so each has its own.
+    let cluster = Cluster::new(layout, prefix, &format!("{name}-{}", prefix.major), port, Durability::Full);
+    if cluster.port() != port {
+        ui::note(&format!("the database already runs on port {}", cluster.port()));
+    }
+    Ok(cluster)
+}
+
+/// The development cluster as far as it was set up; nothing is made.
+fn existing(layout: &Layout) -> Result<Option<Cluster>> {
+    match Prefix::open(&layout.state.join("pg")) {
+        Ok(prefix) => dev_cluster(layout, &prefix).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+fn print_status(stack: &Stack) -> Result<()> {
+    let one = |sql: &str| -> Result<String> { Ok(stack.query(Role::Postgres, sql)?.join(", ")) };
+    let applied =
+        one("select count(*) from supabase_migrations.schema_migrations").unwrap_or_else(|_| "0".to_owned());
+    let files = crate::stamp::files_below(&stack.layout.root.join("supabase/migrations"))?.len();
+    let pending = files.saturating_sub(applied.parse().unwrap_or(0));
+    let migrations = match pending {
+        0 => format!("{applied} applied, none pending"),
+        _ => style(format!("{applied} applied, {pending} pending: cargo xtask up")).yellow().to_string(),
+    };
+    let extension = one("select extversion from pg_extension where extname = 'pg_welltrack'")?;
+    let rows = [
+        ("database", style("running").green().to_string()),
+        ("url", style(stack.url(Role::Postgres)).cyan().to_string()),
+        ("for PostgREST", stack.url(Role::Authenticator)),
+        ("server", one("show server_version")?),
+        (
+            "process",
+            stack.pid().map_or_else(
+                || "gone".to_owned(),
+                |pid| {
+                    format!(
+                        "{pid}, since {}",
+                        one("select date_trunc('second', pg_postmaster_start_time())").unwrap_or_default()
+                    )
+                },
+            ),
+        ),
+        ("migrations", migrations),
+        ("pg_welltrack", if extension.is_empty() { "not created".to_owned() } else { extension }),
+        ("size", one("select pg_size_pretty(pg_database_size(current_database()))")?),
+        ("log", stack.dir().join("server.log").display().to_string()),
+    ];
+    let rows: Vec<Vec<String>> =
+        rows.into_iter().map(|(name, value)| vec![style(name).bold().to_string(), value]).collect();
+    print!("{}", ui::table(&rows));
+    Ok(())
+}
+
+/// Copies what the server writes to its log from now on, until Ctrl-C; an error if the server ends by itself.
+fn follow(stack: &Stack) -> Result<()> {
+    let path = stack.dir().join("server.log");
+    let mut log = File::open(&path)?;
+    log.seek(SeekFrom::End(0))?;
+    let mut fresh = Vec::new();
+    while !cmd::interrupted() {
+        fresh.clear();
+        log.read_to_end(&mut fresh)?;
+        std::io::stdout().write_all(&fresh)?;
+        if fresh.is_empty() && stack.pid().is_none() {
+            bail!("the server has ended; its log is {}", path.display());
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}

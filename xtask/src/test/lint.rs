@@ -1,0 +1,77 @@
+//! Lint: format, clippy without a warning, and rules that a search of the sources can check.
+
+use std::fs;
+
+use anyhow::{Result, bail};
+
+use super::{Context, Report};
+use crate::cmd::Cmd;
+use crate::setup::pgrx;
+use crate::stamp::files_below;
+
+pub(super) fn run(ctx: &Context, report: &mut Report) {
+    let cargo = |name: &str| Cmd::new("cargo").arg(name).cwd(&ctx.layout.root).log(ctx.layout.log("lint"));
+    report.check("rustfmt", || cargo("fmt").args(["--all", "--check"]).hint("cargo fmt --all").run());
+    report.check("clippy", || {
+        cargo("clippy")
+            .args(["--all-targets", "--quiet", "--", "--deny", "warnings"])
+            .hint("mend what clippy names")
+            .run()
+    });
+    report.check("clippy of the extension", || {
+        let prefix = super::extension::test_prefix(ctx)?;
+        pgrx::build_env(&ctx.layout, &prefix, super::extension::HOME)?
+            .args([
+                "clippy",
+                "--quiet",
+                "--package",
+                "pg_welltrack",
+                "--all-targets",
+                "--no-default-features",
+                "--features",
+            ])
+            .arg(format!("{} pg_test", prefix.feature()))
+            .args(["--", "--deny", "warnings"])
+            .log(ctx.layout.log("lint"))
+            .hint("mend what clippy names")
+            .run()
+    });
+    report.check("nothing in the extension is SECURITY DEFINER", || no_security_definer(ctx));
+}
+
+/// A function of a trusted extension that runs with its owner's rights runs as the superuser, for everyone.
+fn no_security_definer(ctx: &Context) -> Result<()> {
+    let mut found = Vec::new();
+    for file in files_below(&ctx.layout.root.join("pg_welltrack"))? {
+        let Ok(text) = fs::read_to_string(&file) else { continue };
+        found.extend(definer_lines(&text).map(|line| format!("{}:{line}", file.display())));
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "SECURITY DEFINER in the extension:\n  {}\nWhat to do: put what needs it into sql/, with a pinned search_path",
+        found.join("\n  ")
+    )
+}
+
+/// The numbers of the lines that ask for it; comments may speak of it.
+fn definer_lines(text: &str) -> impl Iterator<Item = usize> + '_ {
+    text.lines().enumerate().filter_map(|(index, line)| {
+        let code = line.trim_start();
+        let comment = ["//", "--", "#!", "*"].iter().any(|mark| code.starts_with(mark));
+        let plain = code.to_lowercase().replace('_', " ");
+        (!comment && plain.contains("security definer")).then_some(index + 1)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_is_found_and_comments_are_not() {
+        let text = "#[pg_extern(security_definer)]\nSECURITY  x\n  language c Security Definer;\n// security definer\n-- SECURITY DEFINER\n";
+        assert_eq!(definer_lines(text).collect::<Vec<_>>(), [1, 3]);
+    }
+}
