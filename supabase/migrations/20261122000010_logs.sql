@@ -32,6 +32,16 @@ declare
   actor constant uuid := auth.uid();
   actor_role constant text := coalesce(auth.role(), session_user);
 begin
+  -- A statement with ON CONFLICT or several parts fires this for parts that touched nothing.
+  if tg_op = 'DELETE' then
+    perform from old_rows limit 1;
+  else
+    perform from new_rows limit 1;
+  end if;
+  if not found then
+    return null;
+  end if;
+
   if tg_argv[0] = 'reference' then
     if tg_op = 'UPDATE' then
       insert into public.wt_audit_log (actor_id, actor_role, table_name, operation, row_ids, changed_columns)
@@ -42,10 +52,10 @@ begin
       group by c.changed;
     elsif tg_op = 'INSERT' then
       insert into public.wt_audit_log (actor_id, actor_role, table_name, operation, row_ids)
-      select actor, actor_role, tg_table_name, tg_op, array_agg(n.id) from new_rows n having count(*) > 0;
+      select actor, actor_role, tg_table_name, tg_op, array_agg(n.id) from new_rows n;
     else
       insert into public.wt_audit_log (actor_id, actor_role, table_name, operation, row_ids)
-      select actor, actor_role, tg_table_name, tg_op, array_agg(o.id) from old_rows o having count(*) > 0;
+      select actor, actor_role, tg_table_name, tg_op, array_agg(o.id) from old_rows o;
     end if;
     return null;
   end if;

@@ -129,5 +129,5 @@ grant insert (user_id, profile_type, display_name, is_primary) on public.wt_prof
 create policy signup on public.wt_profiles for insert to supabase_auth_admin
   with check (is_primary and profile_type = 'parent');
 
-create trigger on_auth_user_created after insert on auth.users
+create or replace trigger on_auth_user_created after insert on auth.users
   for each row execute function welltrack.handle_new_user();

@@ -23,7 +23,7 @@ create table public.wt_health_metrics (
   local_date date not null,
   recorded_at timestamptz not null default now(),
   raw_payload_json jsonb check (pg_column_size(raw_payload_json) <= 1048576),
-  source_record_id text check (char_length(source_record_id) between 1 and 255),
+  source_record_id text collate "C" check (char_length(source_record_id) between 1 and 255),
   dedupe_hash bytea not null generated always as (
     welltrack.dedupe_hash(user_id, profile_id, welltrack.enum_label(source), welltrack.enum_label(metric_type),
                           start_time, end_time)) stored,
@@ -51,9 +51,11 @@ comment on column public.wt_health_metrics.is_primary is
 comment on column public.wt_health_metrics.source_record_id is
   'the provider''s name for the record; the same name replaces, even when the period grew';
 
-create unique index wt_health_metrics_record on public.wt_health_metrics (user_id, source, metric_type, source_record_id)
+-- Under row-level security only leakproof operators may use an index, and comparing enums is not leakproof. So the
+-- columns that find a row come first in each index, the enums last.
+create unique index wt_health_metrics_record on public.wt_health_metrics (user_id, source_record_id, source, metric_type)
   where source_record_id is not null;
-create index wt_health_metrics_day on public.wt_health_metrics (profile_id, metric_type, local_date);
+create index wt_health_metrics_day on public.wt_health_metrics (profile_id, local_date, metric_type);
 create index wt_health_metrics_raw on public.wt_health_metrics (profile_id) where validation_status = 'raw';
 
 call wt_private.protect('public.wt_health_metrics', 'owned', audited => true, touched => false, client_columns => array[
@@ -118,14 +120,17 @@ create trigger admit before insert on public.wt_health_metrics
   for each row when (current_setting('wt.batch', true) is distinct from 'on')
   execute function wt_private.admit_metric();
 
--- A change of what was measured makes the reading raw again; a change of nothing writes nothing.
+-- A change of what was measured makes the reading raw again; a change of nothing writes nothing. A name once given
+-- stays: an upsert that mixes named and unnamed readings says null for the latter, and means nothing by it.
 create function wt_private.revise_metric() returns trigger
 language plpgsql set search_path = '' as $$
 declare
-  changed constant text[] := welltrack.changed_columns(
+  changed text[];
+begin
+  new.source_record_id := coalesce(new.source_record_id, old.source_record_id);
+  changed := welltrack.changed_columns(
     old, new, array['id', 'created_at', 'updated_at', 'dedupe_hash', 'local_date', 'recorded_at',
                     'ingestion_source_version']);
-begin
   if changed = '{}' then
     return null;
   end if;

@@ -33,7 +33,7 @@ call wt_private.protect('public.wt_baselines', 'read_own');
 -- On a local day the best source that has a reading of a metric counts, and only that one. Settles the given days.
 create function wt_private.settle_priority(
   profile_ids uuid[], metric_types public.wt_metric_type[], local_dates date[]
-) returns void language sql security definer set search_path = '' as $$
+) returns void language sql security definer set search_path = '' set enable_seqscan = off as $$
   update public.wt_health_metrics m
   set is_primary = s.counts
   from (
@@ -52,26 +52,38 @@ $$;
 -- After every statement on readings, once: settle the priority of the days it touched, and mark the baselines whose
 -- input it changed. SECURITY DEFINER because clients may write neither.
 --
--- Nearly everybody has one source for a metric. So before any day is looked at, one range scan for each metric in the
--- statement asks whether there is a second source at all.
+-- Nearly everybody has one source for a metric. So before any day is looked at, one scan of the days in question asks
+-- which metrics have a second source at all.
+--
+-- A session may plan these statements while the table is small and keep the plan while it grows; without sequential scans
+-- the plan is the one that suits a large table from the start.
 create function wt_private.readings_changed() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   profile_ids uuid[];
   metric_types public.wt_metric_type[];
   local_dates date[];
 begin
+  -- A statement with ON CONFLICT or several parts fires this for parts that touched nothing.
+  if tg_op = 'DELETE' then
+    perform from old_rows limit 1;
+  else
+    perform from new_rows limit 1;
+  end if;
+  if not found then
+    return null;
+  end if;
+
   if tg_op = 'INSERT' then
-    with ranges as materialized (
-      select n.profile_id, n.metric_type, min(n.local_date) as first_day, max(n.local_date) as last_day,
-             min(n.source) as source, min(n.source) <> max(n.source) as mixed
-      from new_rows n group by n.profile_id, n.metric_type
+    with span as (
+      select n.profile_id, min(n.local_date) as first_day, max(n.local_date) as last_day
+      from new_rows n group by n.profile_id
     ), contested as materialized (
-      select r.profile_id, r.metric_type from ranges r
-      where r.mixed or exists (
-        select from public.wt_health_metrics m
-        where m.profile_id = r.profile_id and m.metric_type = r.metric_type
-          and m.local_date between r.first_day and r.last_day and m.source <> r.source)
+      select m.profile_id, m.metric_type
+      from span s join public.wt_health_metrics m
+        on m.profile_id = s.profile_id and m.local_date between s.first_day and s.last_day
+      group by m.profile_id, m.metric_type
+      having min(m.source) <> max(m.source)
     )
     select array_agg(d.profile_id), array_agg(d.metric_type), array_agg(d.local_date)
     into profile_ids, metric_types, local_dates
@@ -93,15 +105,15 @@ begin
       select distinct d.user_id, d.profile_id, d.metric_type from days d
       order by d.profile_id, d.metric_type
       on conflict (profile_id, metric_type) do update set is_stale = true where not b.is_stale
-    ), ranges as materialized (
-      select d.profile_id, d.metric_type, min(d.local_date) as first_day, max(d.local_date) as last_day
-      from days d group by d.profile_id, d.metric_type
+    ), span as (
+      select d.profile_id, min(d.local_date) as first_day, max(d.local_date) as last_day
+      from days d group by d.profile_id
     ), contested as materialized (
-      select r.profile_id, r.metric_type from ranges r
-      where (select count(distinct m.source) > 1 or bool_or(m.validation_status = 'rejected')
-             from public.wt_health_metrics m
-             where m.profile_id = r.profile_id and m.metric_type = r.metric_type
-               and m.local_date between r.first_day and r.last_day)
+      select m.profile_id, m.metric_type
+      from span s join public.wt_health_metrics m
+        on m.profile_id = s.profile_id and m.local_date between s.first_day and s.last_day
+      group by m.profile_id, m.metric_type
+      having min(m.source) <> max(m.source) or bool_or(m.is_primary = (m.validation_status = 'rejected'))
     )
     select array_agg(d.profile_id), array_agg(d.metric_type), array_agg(d.local_date)
     into profile_ids, metric_types, local_dates

@@ -8,8 +8,11 @@
 --
 -- Runs with the caller's rights, so row-level security holds; one transaction: all of it or nothing.
 -- Errors: PT404 no such profile (or not the caller's), PT400 not a batch, PT413 too much at once.
+-- The plan does not depend on the batch, and planning it each time would cost as much as parsing it. Without sequential
+-- scans a plan that a session made while the table was small still suits it when it has grown.
 create function public.ingest_health_metrics(profile_id uuid, records jsonb) returns jsonb
-language plpgsql security invoker set search_path = '' as $$
+language plpgsql security invoker set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off as $$
 declare
   target constant uuid := $1;
   list constant jsonb := case jsonb_typeof($2) when 'object' then $2 -> 'records' else $2 end;
@@ -45,7 +48,7 @@ begin
            i.value_num, i.value_text, i.unit, i.start_time, i.end_time, i.recorded_at, i.source_record_id,
            i.ingestion_version, i.dedupe_hash, list -> i.ordinal as payload,
            (welltrack.day_anchor(i.metric_type, i.start_time, i.end_time) at time zone zone)::date as local_date,
-           coalesce(named.id, known.id) as old_id,
+           coalesce(named.id, known.id) as stored_id,
            named.dedupe_hash <> i.dedupe_hash as moved,
            (coalesce(named.value_num, known.value_num), coalesce(named.value_text, known.value_text),
             coalesce(named.payload, known.payload)) is distinct from (i.value_num, i.value_text, list -> i.ordinal)
@@ -64,16 +67,21 @@ begin
       where i.source_record_id is null and m.user_id = owner and m.dedupe_hash = i.dedupe_hash
       limit 1) known on true
     where i.outcome = 'row'
+  ), placed as materialized (
+    -- A row that moves away with its name leaves its period free: what the batch has there is a new reading.
+    select f.*, case when f.moved or f.stored_id not in (select v.stored_id from found v where v.moved)
+                     then f.stored_id end as old_id
+    from found f
   ), gone as (
     -- A record whose period moved gets a new identity: its old row, and whatever stood at the new identity, give way.
-    delete from public.wt_health_metrics m using found f
+    delete from public.wt_health_metrics m using placed f
     where f.moved and m.user_id = owner and (m.id = f.old_id or m.dedupe_hash = f.dedupe_hash)
     returning m.id
   ), revised as (
     update public.wt_health_metrics m
     set value_num = f.value_num, value_text = f.value_text, raw_payload_json = f.payload,
         recorded_at = coalesce(f.recorded_at, m.recorded_at), ingestion_source_version = f.ingestion_version
-    from found f
+    from placed f
     where m.id = f.old_id and f.changed and not coalesce(f.moved, false)
     returning m.id
   ), added as (
@@ -83,7 +91,7 @@ begin
     select coalesce(f.old_id, gen_random_uuid()), owner, target, f.source, f.metric_type, f.value_num, f.value_text,
            f.unit, f.start_time, f.end_time, f.local_date, coalesce(f.recorded_at, now()), f.payload,
            f.source_record_id, f.ingestion_version
-    from found f
+    from placed f
     where (f.old_id is null or f.moved) and (select count(*) from gone) >= 0
     on conflict (user_id, dedupe_hash) do update
       set value_num = excluded.value_num, value_text = excluded.value_text,
@@ -95,10 +103,10 @@ begin
              coalesce(excluded.source_record_id, m.source_record_id))
     returning m.id, m.xmax = 0 as fresh
   ), tally as (
-    select (select count(*) from added a where a.fresh and not exists (select from found f where f.old_id = a.id))
+    select (select count(*) from added a where a.fresh and not exists (select from placed f where f.old_id = a.id))
              as inserted,
            (select count(*) from revised)
-             + (select count(*) from added a where not a.fresh or exists (select from found f where f.old_id = a.id))
+             + (select count(*) from added a where not a.fresh or exists (select from placed f where f.old_id = a.id))
              as updated
   )
   select jsonb_build_object(
