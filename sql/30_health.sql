@@ -74,6 +74,8 @@ grant execute on function wt_private.local_date to authenticated, service_role;
 -- A row that comes in by itself (REST upsert, COPY) is made what the batch function would have made of it.
 create function wt_private.admit_metric() returns trigger
 language plpgsql set search_path = '' as $$
+declare
+  moved boolean := false;
 begin
   if new.user_id is null then
     select p.user_id into new.user_id from public.wt_profiles p where p.id = new.profile_id;
@@ -92,7 +94,9 @@ begin
 
   if new.source_record_id is not null then
     -- The provider names its records: the name finds the row, even when the period grew. What else had the new
-    -- period is the same reading and gives way.
+    -- period is the same reading and gives way. The statement that brought this row may still come to others of the
+    -- same days, so these days are settled at its end.
+    perform set_config('wt.moving', 'on', true);
     delete from public.wt_health_metrics m
     where m.user_id = new.user_id
       and m.dedupe_hash = welltrack.dedupe_hash(new.user_id, new.profile_id, welltrack.enum_label(new.source),
@@ -108,11 +112,10 @@ begin
     where m.user_id = new.user_id and m.source = new.source and m.metric_type = new.metric_type
       and m.source_record_id = new.source_record_id
       and (m.start_time, m.end_time, m.profile_id) is distinct from (new.start_time, new.end_time, new.profile_id);
-    if found then
-      return null;
-    end if;
+    moved := found;
+    perform set_config('wt.moving', 'off', true);
   end if;
-  return new;
+  return case when not moved then new end;
 end $$;
 -- The batch function has done all this for the whole batch and says so; the setting can't be reached through REST, and
 -- whoever sets it can only spoil rows of their own.
