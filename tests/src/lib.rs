@@ -4,6 +4,9 @@
 //! speaks to it the way the API does: a connection as `authenticator` that becomes `anon`, `authenticated` or
 //! `service_role` with the claims of a verified token. Nothing here knows a table's columns beyond those of signup.
 
+pub mod catalogue;
+pub mod rows;
+
 use postgres::{Client, Config, NoTls};
 use serde_json::{Value, json};
 use std::str::FromStr;
