@@ -113,7 +113,9 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cmd::catch_interrupts().and_then(|()| run(cli.command)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        // What is wrong has been said.
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             ui::failure(&error);
             ExitCode::from(if cmd::interrupted() { 130 } else { 1 })
@@ -121,9 +123,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<()> {
+/// Does the command; gives false if it has done so and found something wrong.
+fn run(command: Command) -> Result<bool> {
     let layout = Layout::find()?;
     match command {
+        Command::Test { parts } => return test::run(layout, &parts),
         Command::Setup { pg_config, debian } => setup::run(&layout, pg_config, debian),
         Command::Up { detach } => stack::up(layout, detach),
         Command::Down => stack::down(&layout),
@@ -131,12 +135,12 @@ fn run(command: Command) -> Result<()> {
         Command::Reset => stack::reset(&layout),
         Command::Psql { args } => stack::psql(layout, &args),
         Command::Demo => demo::run(&Stack::dev(layout)?),
-        Command::Test { parts } => test::run(layout, &parts),
         Command::Bench { name } => bench_all(&layout, name),
         Command::Schema { check: _ } => schema::check(&layout, &setup::all(&layout)?),
         Command::Types { check } => types::run(&layout, &setup::all(&layout)?, check),
         Command::Package { pg_config } => package::run(&layout, &setup::all(&layout)?, pg_config.as_deref()),
-    }
+    }?;
+    Ok(true)
 }
 
 /// Each benchmark gets a fresh database that keeps its data as a real one does.

@@ -56,7 +56,16 @@ fn generate(layout: &Layout, cluster: &Cluster) -> Result<String> {
     let file = layout.state.join("database.ts");
     fs::write(&file, raw)?;
     let text = Cmd::new(layout.root.join("node_modules/.bin/prettier"))
-        .args(["--no-config", "--print-width", "110", "--single-quote", "--no-semi"])
+        // The file lies where git, and so prettier, would ignore it.
+        .args([
+            "--no-config",
+            "--ignore-path",
+            "/dev/null",
+            "--print-width",
+            "110",
+            "--single-quote",
+            "--no-semi",
+        ])
         .arg(&file)
         .log(layout.log("types"))
         .capture()?;

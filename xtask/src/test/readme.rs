@@ -27,7 +27,8 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
     let _database =
         Throwaway::adopt(Cluster::new(&ctx.layout, &ctx.prefix, &full_name, port, Durability::Full));
     for block in &blocks {
-        let first = block.script.lines().next().unwrap_or_default();
+        let first =
+            block.script.lines().next().and_then(|line| line.split(" #").next()).unwrap_or_default().trim();
         report.check(&format!("line {}: {first}", block.line), || shell(ctx, &block.script, &name, port));
     }
 }
