@@ -6,8 +6,8 @@
 
 /// The only IANA names with digits. Postgres takes any other name with a digit for a POSIX rule, and then knows a
 /// "zone" that nobody else has heard of.
-const WITH_DIGITS: [&str; 9] =
-    ["GMT0", "GMT+0", "GMT-0", "Etc/GMT0", "EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT", "NZST12NZDT"];
+const WITH_DIGITS: [&str; 8] =
+    ["GMT0", "GMT+0", "GMT-0", "Etc/GMT0", "EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT"];
 
 /// Whether `name` could be an IANA zone such as `Europe/Berlin`, `Etc/GMT+5` or `UTC`; capitals as they are written
 /// there don't matter.
@@ -23,12 +23,11 @@ pub fn is_iana_shaped(name: &str) -> bool {
     if WITH_DIGITS.contains(&name) {
         return true;
     }
-    if let Some(hours) = name.strip_prefix("Etc/GMT") {
-        let (west, hours) = (hours.starts_with('+'), hours.trim_start_matches(['+', '-']));
-        if !hours.is_empty() {
-            let known = hours.parse().is_ok_and(|hours: u8| hours <= if west { 12 } else { 14 });
-            return known && name.len() <= "Etc/GMT+12".len();
-        }
+    // Etc/GMT+12 lies west of Greenwich, Etc/GMT-14 east of it.
+    if let Some(offset) = name.strip_prefix("Etc/GMT").filter(|offset| !offset.is_empty()) {
+        let most = if offset.starts_with('+') { 12 } else { 14 };
+        let hours = offset.strip_prefix(['+', '-']);
+        return hours.is_some_and(|hours| (0..=most).any(|known: u8| known.to_string() == hours));
     }
     const MAX: usize = 64;
     name.len() <= MAX

@@ -193,29 +193,29 @@ impl<'de: 'a, 'a> Deserialize<'de> for Records<'a> {
 type Period = (Source, MetricType, UnixMicros, UnixMicros);
 
 /// Which periods and ids a later record has taken already, and by which record.
-#[derive(Default)]
 struct Taken<'a> {
     periods: HashMap<Period, usize>,
     ids: HashMap<(Source, MetricType, Cow<'a, str>), usize>,
 }
 
 impl<'a> Taken<'a> {
-    fn by(&self, row: &Row<'a>) -> Option<usize> {
-        let by_id = || {
-            let id = row.source_record_id.clone()?;
-            self.ids.get(&(row.source, row.metric, id)).copied()
-        };
-        self.periods.get(&period(row)).copied().or_else(by_id)
+    fn with_capacity(records: usize) -> Self {
+        Taken { periods: HashMap::with_capacity(records), ids: HashMap::with_capacity(records) }
     }
 
+    /// Takes both the period and the id, or neither.
     fn claim(&mut self, row: Row<'a>, at: usize) -> Outcome<'a> {
-        if let Some(into) = self.by(&row) {
-            return Outcome::Merged { into };
-        }
-        self.periods.insert(period(&row), at);
+        let by_period = match self.periods.entry(period(&row)) {
+            Entry::Occupied(entry) => return Outcome::Merged { into: *entry.get() },
+            Entry::Vacant(entry) => entry,
+        };
         if let Some(id) = row.source_record_id.clone() {
-            self.ids.insert((row.source, row.metric, id), at);
+            match self.ids.entry((row.source, row.metric, id)) {
+                Entry::Occupied(entry) => return Outcome::Merged { into: *entry.get() },
+                Entry::Vacant(entry) => entry.insert(at),
+            };
         }
+        by_period.insert(at);
         Outcome::Row(row)
     }
 }
@@ -226,7 +226,7 @@ fn period(row: &Row<'_>) -> Period {
 
 /// From the last record to the first: pairs the halves of blood pressures and folds repeats.
 fn settle(parsed: Vec<Parsed<'_>>) -> Vec<Outcome<'_>> {
-    let mut taken = Taken::default();
+    let mut taken = Taken::with_capacity(parsed.len());
     let mut waiting: HashMap<Period, (usize, Half<'_>)> = HashMap::new();
     let mut outcomes = vec![Outcome::Merged { into: 0 }; parsed.len()];
     for (at, parsed) in parsed.into_iter().enumerate().rev() {
