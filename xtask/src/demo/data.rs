@@ -1,0 +1,98 @@
+//! Whose days the demo's people live: real people's where the data set lies beside the checkout, else
+//! generated ones.
+//!
+//! Promises: the same three histories in every run, each of [`DAYS`] days, in canonical units, and a true
+//! word about where they come from. Stops at readings: how a phone words them is [`super::phone`]'s business.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use jiff::civil::Date;
+use welltrack_core::MetricType;
+
+use super::{generate, lifesnaps};
+
+/// The length of each history.
+pub(super) const DAYS: i32 = 60;
+
+/// One value of one local day.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Reading {
+    /// The person's local day; of waking, for sleep.
+    pub(super) date: Date,
+    pub(super) metric: MetricType,
+    /// In the metric's canonical unit.
+    pub(super) value: f64,
+    /// Minutes awake between the minutes asleep; 0 for every other metric.
+    pub(super) awake: f64,
+}
+
+impl Reading {
+    /// Anything but sleep.
+    pub(super) fn new(date: Date, metric: MetricType, value: f64) -> Self {
+        Self { date, metric, value, awake: 0.0 }
+    }
+}
+
+/// What one person's devices measured.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct History {
+    /// Whose days these are, in a word: `p50`.
+    pub(super) origin: String,
+    /// The first of the [`DAYS`].
+    pub(super) first_day: Date,
+    /// The last of them.
+    pub(super) last_day: Date,
+    /// In the order of the days.
+    pub(super) readings: Vec<Reading>,
+}
+
+/// Everything that will be sent.
+pub(super) struct Data {
+    /// Where it comes from, for the headline.
+    pub(super) source: String,
+    pub(super) histories: [History; 3],
+}
+
+/// Reads the data set beside the checkout `root` or in the folder that WELLTRACK_DATA names; generates where
+/// there is none.
+///
+/// # Errors
+///
+/// A file that is there but can't be read, or has not enough people.
+pub(super) fn load(root: &Path) -> Result<Data> {
+    load_from(&folder(root, std::env::var_os("WELLTRACK_DATA").map(PathBuf::from)))
+}
+
+fn folder(root: &Path, named: Option<PathBuf>) -> PathBuf {
+    named.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| root.join("../shared/data"))
+}
+
+fn load_from(folder: &Path) -> Result<Data> {
+    let file = folder.join("lifesnaps/daily.csv");
+    if !file.is_file() {
+        return Ok(Data {
+            source: format!("generated readings, seed {}", generate::SEED),
+            histories: generate::histories(generate::SEED),
+        });
+    }
+    Ok(Data { source: "real readings, LifeSnaps, CC BY 4.0".to_owned(), histories: lifesnaps::read(&file)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_data_set_readings_are_generated_and_the_source_says_so() {
+        let data = load_from(Path::new("/nowhere")).expect("generated");
+        assert_eq!(data.source, "generated readings, seed 42");
+    }
+
+    #[test]
+    fn the_data_set_lies_beside_the_checkout_unless_a_folder_is_named() {
+        assert_eq!(folder(Path::new("/a/b"), None), Path::new("/a/b/../shared/data"));
+        assert_eq!(folder(Path::new("/a/b"), Some("".into())), Path::new("/a/b/../shared/data"));
+        assert_eq!(folder(Path::new("/a/b"), Some("/c".into())), Path::new("/c"));
+    }
+}

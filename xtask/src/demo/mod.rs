@@ -1,0 +1,156 @@
+//! `demo`: the main job, from signup to baselines, on the development database.
+//!
+//! Promises: three people who weren't there before, sixty days of readings each, sent as their phones would,
+//! and everything that became of them in tables. Removes the people of an earlier demo first, and touches
+//! nobody else's rows. Stops at readings: webhooks, recovery scores and the AI are not part of it.
+
+mod api;
+mod data;
+mod figures;
+mod generate;
+mod lifesnaps;
+mod odd;
+mod people;
+mod phone;
+mod print;
+
+use std::io::{ErrorKind, Write as _};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use jiff::Span;
+use serde_json::Value;
+
+use crate::stack::Stack;
+use crate::{cmd, ui};
+use api::{Answer, Api, Member, Metric, Refused};
+use data::{DAYS, Data, History};
+use people::{PEOPLE, Person};
+
+/// The batch that brings everything.
+const FIRST_SYNC: &str = "first sync, 60 days";
+/// The batch that brings nothing new.
+const SAME_AGAIN: &str = "the last week once more";
+
+/// What there is to tell in the end.
+struct Report {
+    source: String,
+    people: Vec<Chapter>,
+    /// Readings in the whole database.
+    total: i64,
+    signing_up: Duration,
+    jobs: Duration,
+}
+
+/// What became of one person.
+struct Chapter {
+    person: &'static Person,
+    history: History,
+    member: Member,
+    modules: i64,
+    syncs: Vec<Sync>,
+    refused: Vec<Refused>,
+    metrics: Vec<Metric>,
+    visible: i64,
+}
+
+/// One batch and its answer.
+struct Sync {
+    what: &'static str,
+    records: Vec<Value>,
+    answer: Answer,
+    took: Duration,
+}
+
+/// Runs the demo on a stack that is up.
+pub(crate) fn run(stack: &Stack) -> Result<()> {
+    let _lock = stack.layout.lock("demo")?;
+    let report = story(stack, data::load(&stack.layout.root)?)?;
+    match std::io::stdout().write_all(print::report(&report).as_bytes()) {
+        // Somebody looked at the first lines and closed the pipe.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+fn story(stack: &Stack, data: Data) -> Result<Report> {
+    let mut api = Api::connect(stack)?;
+    let earlier = ui::step("Removing the people of an earlier demo", || api.forget_earlier())?;
+    if earlier > 0 {
+        ui::note(&format!("{earlier} people and all their rows are gone"));
+    }
+
+    let start = Instant::now();
+    let mut people = ui::step("Signing up three people and asking for their goals", || {
+        PEOPLE
+            .iter()
+            .zip(data.histories)
+            .map(|(person, history)| join(&mut api, person, history))
+            .collect::<Result<Vec<_>>>()
+    })?;
+    let signing_up = start.elapsed();
+
+    ui::step(&format!("Sending {DAYS} days of readings from each phone, and the last week again"), || {
+        people.iter_mut().try_for_each(|chapter| send(&mut api, chapter))
+    })?;
+
+    let members: Vec<Member> = people.iter().map(|chapter| chapter.member).collect();
+    let start = Instant::now();
+    ui::step("Judging the readings and computing baselines", || api.run_jobs(&members))?;
+    let jobs = start.elapsed();
+
+    for chapter in &mut people {
+        chapter.refused = api.refused(chapter.member)?;
+        chapter.metrics = api.metrics(chapter.member, &chapter.history)?;
+        chapter.visible = api.visible(chapter.member)?;
+    }
+    Ok(Report { source: data.source, people, total: api.total()?, signing_up, jobs })
+}
+
+fn join(api: &mut Api, person: &'static Person, history: History) -> Result<Chapter> {
+    let member = api.sign_up(person)?;
+    let modules = api.onboard(person, member)?;
+    Ok(Chapter {
+        person,
+        history,
+        member,
+        modules,
+        syncs: vec![],
+        refused: vec![],
+        metrics: vec![],
+        visible: 0,
+    })
+}
+
+/// Four syncs of one phone.
+fn send(api: &mut Api, chapter: &mut Chapter) -> Result<()> {
+    for (what, records) in batches(chapter.person, &chapter.history)? {
+        if cmd::interrupted() {
+            bail!(cmd::Interrupted);
+        }
+        let (answer, took) = api.ingest(chapter.member, &phone::batch(chapter.person, &records))?;
+        chapter.syncs.push(Sync { what, records, answer, took });
+    }
+    Ok(())
+}
+
+/// What the phone sends: everything on the evening of the last day, its last week on the next morning, when
+/// that day is over, the same again, because phones do, and then what no phone should.
+fn batches(person: &Person, history: &History) -> Result<Vec<(&'static str, Vec<Value>)>> {
+    let week = history.last_day.checked_sub(Span::new().days(6))?;
+    let mut first = Vec::new();
+    let mut again = Vec::new();
+    for reading in &history.readings {
+        let then = if reading.date == history.last_day { phone::so_far(reading) } else { reading.clone() };
+        first.push(phone::record(person, history, &then)?);
+        if reading.date >= week {
+            again.push(phone::record(person, history, reading)?);
+        }
+    }
+    Ok(vec![
+        (FIRST_SYNC, first),
+        ("next morning, the last week", again.clone()),
+        (SAME_AGAIN, again),
+        ("odd records", odd::records(person, history)?),
+    ])
+}

@@ -1,0 +1,370 @@
+//! The demo's report, for people.
+//!
+//! Promises: plain text of at most [`WIDTH`] columns; colours only where the terminal and NO_COLOR agree.
+//! Stops at words: every figure was read back from the database or measured.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use console::{Alignment, measure_text_width, pad_str, style, truncate_str};
+use serde_json::Value;
+use welltrack_core::{MetricType, Source};
+
+use super::figures::{DAYS_PER_BAR, grouped, number, sparkline};
+use super::people::DOMAIN;
+use super::{Chapter, FIRST_SYNC, Report, SAME_AGAIN};
+use crate::ui;
+
+/// The widest line, in columns.
+const WIDTH: usize = 100;
+
+/// The whole report.
+pub(super) fn report(report: &Report) -> String {
+    let mut text = String::new();
+    let mut section = |title: &str, caption: &str, body: &str| {
+        let _ = write!(text, "\n{}\n{}\n\n{body}", style(title).bold().cyan(), style(caption).dim());
+    };
+    section(
+        "Who",
+        &format!("Names, time zones and phones are invented; the days are {}.", report.source),
+        &people(&report.people),
+    );
+    section(
+        "What came in",
+        "Each line is one call of ingest_health_metrics as that person. What is unchanged costs no write.",
+        &syncs(&report.people),
+    );
+    section(
+        "What was dropped, and why",
+        "Malformed records stay outside. Implausible ones are kept, marked and never counted.",
+        &dropped(&report.people),
+    );
+    for chapter in &report.people {
+        section(
+            &format!("{}'s {} days", chapter.person.first_name(), super::DAYS),
+            &format!(
+                "Sent in all batches, kept as readings that count; a bar is {DAYS_PER_BAR} days.\n\
+                 The baseline is the mean ± standard deviation of the last 14 days that have a reading."
+            ),
+            &metrics(chapter),
+        );
+    }
+    section(
+        "Who sees what",
+        "Row-level security, asked as each of them: select count(*) from wt_health_metrics.",
+        &visible(report),
+    );
+    section("How long it took", "Over a local connection; each request is one transaction.", &times(report));
+    section(
+        "What to try next",
+        "The database keeps running; these three stay until the next demo.",
+        &next(report),
+    );
+    text
+}
+
+fn people(people: &[Chapter]) -> String {
+    let rows = people.iter().map(|chapter| {
+        let history = &chapter.history;
+        vec![
+            style(chapter.person.name).bold().to_string(),
+            chapter.person.zone_name().to_owned(),
+            phone(chapter.person.phone).to_owned(),
+            format!("{}, {} to {}", history.origin, history.first_day, history.last_day),
+            format!("{} modules", chapter.modules),
+        ]
+    });
+    table(&["name", "time zone", "phone", "whose days", "onboarded"], rows, &[])
+}
+
+fn phone(source: Source) -> &'static str {
+    match source {
+        Source::Healthkit => "iPhone",
+        _ => "Android",
+    }
+}
+
+fn syncs(people: &[Chapter]) -> String {
+    let mut rows = Vec::new();
+    for chapter in people {
+        for (index, sync) in chapter.syncs.iter().enumerate() {
+            let name = if index == 0 {
+                style(chapter.person.first_name()).bold().to_string()
+            } else {
+                String::new()
+            };
+            let answer = &sync.answer;
+            rows.push(vec![
+                name,
+                sync.what.to_owned(),
+                grouped(answer.received.into()),
+                shade(answer.inserted, console::Style::new().green()),
+                shade(answer.updated, console::Style::new().yellow()),
+                shade(answer.unchanged, console::Style::new()),
+                shade(answer.merged, console::Style::new()),
+                shade(answer.rejected, console::Style::new().red()),
+            ]);
+        }
+    }
+    let head = ["", "batch", "received", "inserted", "updated", "unchanged", "merged", "rejected"];
+    table(&head, rows, &[2, 3, 4, 5, 6, 7])
+}
+
+fn shade(count: u32, colour: console::Style) -> String {
+    match count {
+        0 => style("·").dim().to_string(),
+        _ => colour.apply_to(grouped(count.into())).to_string(),
+    }
+}
+
+fn dropped(people: &[Chapter]) -> String {
+    let mut rows = Vec::new();
+    for chapter in people {
+        let outside = chapter.syncs.iter().flat_map(|sync| {
+            let sent = |index| sync.records.get(index).map_or_else(String::new, sent);
+            sync.answer.rejections.iter().map(move |it| ("at the door", sent(it.index), it.reason.as_str()))
+        });
+        let refused = chapter.refused.iter().map(|it| {
+            let what = format!("{} {} {}, {}", it.metric, number(it.value, it.value), it.unit, it.day);
+            ("by validation", what, it.reason.as_str())
+        });
+        for (index, (gate, what, reason)) in outside.chain(refused).enumerate() {
+            let name = if index == 0 {
+                style(chapter.person.first_name()).bold().to_string()
+            } else {
+                String::new()
+            };
+            let (code, sentence) = reason.split_once(": ").unwrap_or((reason, ""));
+            rows.push(vec![
+                name,
+                gate.to_owned(),
+                truncate_str(&what, 30, "…").into_owned(),
+                format!("{} {sentence}", style(format!("{code}:")).yellow()),
+            ]);
+        }
+    }
+    table(&["", "dropped", "what", "why"], rows, &[])
+}
+
+/// A record as its sender meant it, in a few words.
+fn sent(record: &Value) -> String {
+    let Some(metric) = meant(record) else { return record.to_string() };
+    match (&record["value"], record["unit"].as_str()) {
+        (Value::Null, _) => metric.to_owned(),
+        (value, unit) => format!("{metric} {value} {}", unit.unwrap_or_default()),
+    }
+}
+
+/// The metric behind the name that a phone uses, or that name where there is none.
+fn meant(record: &Value) -> Option<&str> {
+    let name = record["type"].as_str()?;
+    Some(MetricType::from_provider_name(name).map_or(name, |(metric, _)| metric.label()))
+}
+
+fn metrics(chapter: &Chapter) -> String {
+    let records = || chapter.syncs.iter().flat_map(|sync| &sync.records);
+    let rows = chapter.metrics.iter().map(|metric| {
+        let baseline = match (metric.mean, metric.spread) {
+            (Some(mean), Some(spread)) => format!("{} ± {}", number(mean, mean), number(spread, mean)),
+            (Some(mean), None) => number(mean, mean),
+            (None, _) => String::new(),
+        };
+        let status = match metric.status.as_str() {
+            "complete" => style("complete".to_owned()).green(),
+            "in_progress" => style(format!("{} of 14", metric.baseline_days)).yellow(),
+            status => style(status.to_owned()).yellow(),
+        };
+        vec![
+            metric.name.clone(),
+            style(sparkline(&metric.days)).cyan().to_string(),
+            records().filter(|record| meant(record) == Some(&metric.name)).count().to_string(),
+            metric.counted.to_string(),
+            style(baseline).bold().to_string(),
+            metric.unit.clone(),
+            status.to_string(),
+        ]
+    });
+    table(&["metric", "day by day", "sent", "kept", "baseline", "unit", "status"], rows, &[2, 3, 4])
+}
+
+fn visible(report: &Report) -> String {
+    let rows = report.people.iter().map(|chapter| {
+        vec![
+            style(chapter.person.first_name()).bold().to_string(),
+            grouped(chapter.visible),
+            format!("of {} in the database", grouped(report.total)),
+        ]
+    });
+    table(&[], rows, &[1])
+}
+
+fn times(report: &Report) -> String {
+    let part = |what: &str| {
+        let syncs = report.people.iter().flat_map(|chapter| &chapter.syncs).filter(|sync| sync.what == what);
+        syncs.fold((0, Duration::ZERO), |(count, took), sync| {
+            (count + i64::from(sync.answer.received), took + sync.took)
+        })
+    };
+    let rate = |count: i64, took: Duration| {
+        format!("{} a second", grouped((count as f64 / took.as_secs_f64().max(1e-6)) as i64))
+    };
+    let (new, new_took) = part(FIRST_SYNC);
+    let (again, again_took) = part(SAME_AGAIN);
+    let judged: u32 =
+        report.people.iter().flat_map(|chapter| &chapter.metrics).map(|metric| metric.stored).sum();
+    let baselines = report.people.iter().map(|chapter| chapter.metrics.len()).sum::<usize>();
+    let rows = [
+        ("signing up and onboarding 3 people".to_owned(), report.signing_up, String::new()),
+        (format!("{} new readings in 3 batches", grouped(new)), new_took, rate(new, new_took)),
+        (format!("{} unchanged readings in 3 batches", grouped(again)), again_took, rate(again, again_took)),
+        (
+            format!("{} readings judged, {baselines} baselines computed", grouped(judged.into())),
+            report.jobs,
+            String::new(),
+        ),
+    ];
+    table(
+        &[],
+        rows.map(|(what, took, rate)| vec![what, style(ui::took(took)).bold().to_string(), rate]),
+        &[1, 2],
+    )
+}
+
+fn next(report: &Report) -> String {
+    let Some(chapter) = report.people.first() else { return String::new() };
+    format!(
+        "  cargo xtask psql <<'sql'
+    -- become {name}, as the API does for each of her requests
+    select set_config('request.jwt.claim.sub', id::text, false)
+    from auth.users where email = '{mailbox}{DOMAIN}';
+    set role authenticated;
+    -- the days on which she slept least
+    select local_date, value_num as minutes from wt_health_metrics
+    where metric_type = 'sleep' and validation_status = 'validated' order by value_num limit 5;
+  sql
+  cargo xtask psql -c \"select public.prune_logs()\"    # any function; the README lists them
+  cargo xtask down                                    # stop the database
+",
+        name = chapter.person.first_name(),
+        mailbox = chapter.person.mailbox,
+    )
+}
+
+/// [`ui::table`] under a dim head, with these columns to the right; no line is wider than [`WIDTH`].
+fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>, right: &[usize]) -> String {
+    let head: Vec<String> = head.iter().map(|&title| style(title).dim().to_string()).collect();
+    let mut rows: Vec<Vec<String>> =
+        std::iter::once(head).filter(|head| !head.is_empty()).chain(rows).collect();
+    for &column in right {
+        let width = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| measure_text_width(cell))
+            .max()
+            .unwrap_or(0);
+        for cell in rows.iter_mut().filter_map(|row| row.get_mut(column)) {
+            *cell = pad_str(cell, width, Alignment::Right, None).into_owned();
+        }
+    }
+    ui::table(&rows).lines().map(|line| format!("{}\n", truncate_str(line, WIDTH, "…"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::api::{Answer, Member, Metric, Refused, Rejection};
+    use super::super::people::PEOPLE;
+    use super::super::{Sync, batches, generate};
+    use super::*;
+    use uuid::Uuid;
+
+    /// A report as wide as it gets.
+    fn crowded() -> Report {
+        let chapter = |(person, history): (&'static _, _)| {
+            let batches = batches(person, &history).expect("batches");
+            let rejection =
+                Rejection { index: 0, reason: format!("out_of_range: {}", "long story ".repeat(30)) };
+            let answer = Answer {
+                received: 10_000,
+                inserted: 10_000,
+                updated: 10_000,
+                unchanged: 10_000,
+                merged: 10_000,
+                rejected: 10_000,
+                rejections: vec![rejection],
+            };
+            let sync = |(what, records)| Sync {
+                what,
+                records,
+                answer: answer.clone(),
+                took: Duration::from_millis(1),
+            };
+            let metric = |mean: Option<f64>, status: &str| Metric {
+                name: "blood_pressure".into(),
+                unit: "mL/kg/min".into(),
+                stored: 60,
+                counted: 60,
+                days: (0..60).map(|day| (day % 7 != 0).then_some(f64::from(day))).collect(),
+                mean,
+                spread: mean,
+                baseline_days: 9,
+                status: status.into(),
+            };
+            Chapter {
+                person,
+                history,
+                member: Member { user_id: Uuid::nil(), profile_id: Uuid::nil() },
+                modules: 10,
+                syncs: batches.into_iter().map(sync).collect(),
+                refused: vec![Refused {
+                    metric: "blood_pressure".into(),
+                    value: 99_999.0,
+                    unit: "mL/kg/min".into(),
+                    day: "2091-05-01".into(),
+                    reason: "in_future: later".into(),
+                }],
+                metrics: vec![metric(Some(99_999.0), "in_progress"), metric(None, "pending")],
+                visible: 123_456,
+            }
+        };
+        let people = PEOPLE.iter().zip(generate::histories(1)).map(chapter).collect();
+        let (signing_up, jobs) = (Duration::from_secs(3), Duration::from_secs(300));
+        Report {
+            source: "real readings, LifeSnaps, CC BY 4.0".into(),
+            people,
+            total: 1_234_567,
+            signing_up,
+            jobs,
+        }
+    }
+
+    #[test]
+    fn the_report_fits_a_hundred_columns_and_is_plain_without_a_terminal() {
+        console::set_colors_enabled(false);
+        let text = report(&crowded());
+        for line in text.lines() {
+            assert!(measure_text_width(line) <= WIDTH, "{line}");
+            assert!(!line.contains('\u{1b}') && line.trim_end() == line, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_baseline_is_shown_whole_even_where_figures_are_large() {
+        console::set_colors_enabled(false);
+        let text = metrics(&crowded().people[0]);
+        assert!(text.contains("99,999 ± 99,999"), "{text}");
+        assert!(text.contains("9 of 14"), "{text}");
+        assert!(text.contains("pending"), "{text}");
+    }
+
+    #[test]
+    fn a_record_is_described_by_what_its_sender_meant() {
+        let of = |record| sent(&record);
+        assert_eq!(
+            of(serde_json::json!({"type": "StepsRecord", "value": "many", "unit": "count"})),
+            "steps \"many\" count"
+        );
+        assert_eq!(of(serde_json::json!({"type": "mood", "value": 4})), "mood 4 ");
+        assert_eq!(of(serde_json::json!("hello")), "\"hello\"");
+        assert_eq!(of(serde_json::json!({"type": "SleepSessionRecord"})), "sleep");
+    }
+}
