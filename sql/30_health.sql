@@ -71,6 +71,21 @@ create function wt_private.local_date(
 $$;
 grant execute on function wt_private.local_date to authenticated, service_role;
 
+-- Whoever writes readings holds their person until the end of the transaction: two phones, a phone and a batch, a phone
+-- and the background job take turns, so that each settles what the other one wrote and none waits in a circle. A lock
+-- on a row, for there are no more advisory locks than memory was set aside for. Service connections speak for many
+-- people and hold each one as their rows come in.
+create function wt_private.hold_person() returns trigger
+language plpgsql set search_path = '' as $$
+declare
+  me constant uuid := auth.uid();
+begin
+  perform from public.wt_users u where u.id = me for no key update;
+  return null;
+end $$;
+create trigger hold before insert or update or delete on public.wt_health_metrics
+  for each statement execute function wt_private.hold_person();
+
 -- A row that comes in by itself (REST upsert, COPY) is made what the batch function would have made of it.
 create function wt_private.admit_metric() returns trigger
 language plpgsql set search_path = '' as $$
@@ -79,6 +94,9 @@ declare
 begin
   if new.user_id is null then
     select p.user_id into new.user_id from public.wt_profiles p where p.id = new.profile_id;
+  end if;
+  if auth.uid() is null then
+    perform from public.wt_users u where u.id = new.user_id for no key update;
   end if;
   new.value_num := welltrack.to_canonical(welltrack.enum_label(new.metric_type), new.value_num, new.unit,
                                           welltrack.enum_label(new.source));

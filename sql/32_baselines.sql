@@ -119,6 +119,11 @@ begin
     into profile_ids, metric_types, local_dates
     from days d join contested c using (profile_id, metric_type);
   else
+    -- A baseline that is being computed just now has read what is gone: wait for it, then look whether it is stale.
+    perform from public.wt_baselines b
+    where (b.profile_id, b.metric_type) in (select o.profile_id, o.metric_type from old_rows o)
+    order by b.profile_id, b.metric_type
+    for no key update;
     update public.wt_baselines b set is_stale = true
     from (select distinct o.profile_id, o.metric_type from old_rows o) d
     where b.profile_id = d.profile_id and b.metric_type = d.metric_type and not b.is_stale;

@@ -9,10 +9,11 @@
 -- Runs with the caller's rights, so row-level security holds; one transaction: all of it or nothing.
 -- Errors: PT404 no such profile (or not the caller's), PT400 not a batch, PT413 too much at once.
 -- The plan does not depend on the batch, and planning it each time would cost as much as parsing it. Without sequential
--- scans a plan that a session made while the table was small still suits it when it has grown.
+-- scans a plan that a session made while the table was small still suits it when it has grown; compiling it would take
+-- longer than running it.
 create function public.ingest_health_metrics(profile_id uuid, records jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' set plan_cache_mode = force_generic_plan
-set enable_seqscan = off as $$
+set enable_seqscan = off set jit = off as $$
 declare
   target constant uuid := $1;
   list constant jsonb := case jsonb_typeof($2) when 'object' then $2 -> 'records' else $2 end;
@@ -30,43 +31,47 @@ begin
     raise exception 'the batch is larger than 32 MB' using errcode = 'PT413', hint = 'send fewer records at once';
   end if;
 
+  -- Two batches of one person wait for each other, so that what the second finds is what the first wrote.
   select p.user_id, u.timezone into owner, zone
   from public.wt_profiles p join public.wt_users u on u.id = p.user_id
-  where p.id = target;
+  where p.id = target
+  for no key update of u;
   if not found then
     raise exception 'no such profile' using errcode = 'PT404', hint = 'profile_id names one of your own profiles';
   end if;
 
-  -- Two syncs of one profile wait for each other, so that what the second finds is what the first wrote.
-  perform pg_advisory_xact_lock(hashtextextended(target::text, 20));
   perform set_config('wt.batch', 'on', true);
 
   with incoming as materialized (
-    select * from welltrack.native_metrics(owner, target, $2::text)
+    select *, source::public.wt_metric_source as src, metric_type::public.wt_metric_type as metric
+    from welltrack.native_metrics(owner, target, $2::text)
+  ), existing as materialized (
+    -- The provider's name for a record finds it first; a record without a name is found by its identity. Two index
+    -- scans with the sorted keys of the whole batch, not one probe a record.
+    select m.id, m.source, m.metric_type, m.source_record_id, null::bytea as identity, m.dedupe_hash, m.value_num,
+           m.value_text, m.raw_payload_json
+    from public.wt_health_metrics m
+    where m.user_id = owner and m.source_record_id = any (array(
+      select i.source_record_id from incoming i where i.dedupe_hash is not null and i.source_record_id is not null))
+    union all
+    select m.id, m.source, m.metric_type, null, m.dedupe_hash, m.dedupe_hash, m.value_num, m.value_text,
+           m.raw_payload_json
+    from public.wt_health_metrics m
+    where m.user_id = owner and m.dedupe_hash = any (array(
+      select i.dedupe_hash from incoming i where i.source_record_id is null))
   ), found as materialized (
-    select i.source::public.wt_metric_source as source, i.metric_type::public.wt_metric_type as metric_type,
-           i.value_num, i.value_text, i.unit, i.start_time, i.end_time, i.recorded_at, i.source_record_id,
-           i.ingestion_version, i.dedupe_hash, list -> i.ordinal as payload,
+    select i.src, i.metric, i.value_num, i.value_text, i.unit, i.start_time, i.end_time, i.recorded_at,
+           i.source_record_id, i.ingestion_version, i.dedupe_hash, list -> i.ordinal as payload,
            (welltrack.day_anchor(i.metric_type, i.start_time, i.end_time) at time zone zone)::date as local_date,
-           coalesce(named.id, known.id) as stored_id,
-           named.dedupe_hash <> i.dedupe_hash as moved,
-           (coalesce(named.value_num, known.value_num), coalesce(named.value_text, known.value_text),
-            coalesce(named.payload, known.payload)) is distinct from (i.value_num, i.value_text, list -> i.ordinal)
-             as changed
+           e.id as stored_id,
+           e.dedupe_hash <> i.dedupe_hash as moved,
+           (e.value_num, e.value_text, e.raw_payload_json)
+             is distinct from (i.value_num, i.value_text, list -> i.ordinal) as changed
     from incoming i
-    -- The provider's name for a record finds it first; a record without a name is found by its identity.
-    left join lateral (
-      select m.id, m.dedupe_hash, m.value_num, m.value_text, m.raw_payload_json as payload
-      from public.wt_health_metrics m
-      where m.user_id = owner and m.source = i.source::public.wt_metric_source
-        and m.metric_type = i.metric_type::public.wt_metric_type and m.source_record_id = i.source_record_id
-      limit 1) named on true
-    left join lateral (
-      select m.id, m.value_num, m.value_text, m.raw_payload_json as payload
-      from public.wt_health_metrics m
-      where i.source_record_id is null and m.user_id = owner and m.dedupe_hash = i.dedupe_hash
-      limit 1) known on true
-    where i.outcome = 'row'
+    left join existing e
+      on coalesce(i.source_record_id, i.dedupe_hash::text) = coalesce(e.source_record_id, e.identity::text)
+         and e.source = i.src and e.metric_type = i.metric
+    where i.dedupe_hash is not null
   ), placed as materialized (
     -- A row that moves away with its name leaves its period free: what the batch has there is a new reading.
     select f.*, case when f.moved or f.stored_id not in (select v.stored_id from found v where v.moved)
@@ -88,7 +93,7 @@ begin
     insert into public.wt_health_metrics as m
       (id, user_id, profile_id, source, metric_type, value_num, value_text, unit, start_time, end_time, local_date,
        recorded_at, raw_payload_json, source_record_id, ingestion_source_version)
-    select coalesce(f.old_id, gen_random_uuid()), owner, target, f.source, f.metric_type, f.value_num, f.value_text,
+    select coalesce(f.old_id, gen_random_uuid()), owner, target, f.src, f.metric, f.value_num, f.value_text,
            f.unit, f.start_time, f.end_time, f.local_date, coalesce(f.recorded_at, now()), f.payload,
            f.source_record_id, f.ingestion_version
     from placed f

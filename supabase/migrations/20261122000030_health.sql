@@ -71,12 +71,32 @@ create function wt_private.local_date(
 $$;
 grant execute on function wt_private.local_date to authenticated, service_role;
 
+-- Whoever writes readings holds their person until the end of the transaction: two phones, a phone and a batch, a phone
+-- and the background job take turns, so that each settles what the other one wrote and none waits in a circle. A lock
+-- on a row, for there are no more advisory locks than memory was set aside for. Service connections speak for many
+-- people and hold each one as their rows come in.
+create function wt_private.hold_person() returns trigger
+language plpgsql set search_path = '' as $$
+declare
+  me constant uuid := auth.uid();
+begin
+  perform from public.wt_users u where u.id = me for no key update;
+  return null;
+end $$;
+create trigger hold before insert or update or delete on public.wt_health_metrics
+  for each statement execute function wt_private.hold_person();
+
 -- A row that comes in by itself (REST upsert, COPY) is made what the batch function would have made of it.
 create function wt_private.admit_metric() returns trigger
 language plpgsql set search_path = '' as $$
+declare
+  moved boolean := false;
 begin
   if new.user_id is null then
     select p.user_id into new.user_id from public.wt_profiles p where p.id = new.profile_id;
+  end if;
+  if auth.uid() is null then
+    perform from public.wt_users u where u.id = new.user_id for no key update;
   end if;
   new.value_num := welltrack.to_canonical(welltrack.enum_label(new.metric_type), new.value_num, new.unit,
                                           welltrack.enum_label(new.source));
@@ -92,7 +112,9 @@ begin
 
   if new.source_record_id is not null then
     -- The provider names its records: the name finds the row, even when the period grew. What else had the new
-    -- period is the same reading and gives way.
+    -- period is the same reading and gives way. The statement that brought this row may still come to others of the
+    -- same days, so these days are settled at its end.
+    perform set_config('wt.moving', 'on', true);
     delete from public.wt_health_metrics m
     where m.user_id = new.user_id
       and m.dedupe_hash = welltrack.dedupe_hash(new.user_id, new.profile_id, welltrack.enum_label(new.source),
@@ -108,11 +130,10 @@ begin
     where m.user_id = new.user_id and m.source = new.source and m.metric_type = new.metric_type
       and m.source_record_id = new.source_record_id
       and (m.start_time, m.end_time, m.profile_id) is distinct from (new.start_time, new.end_time, new.profile_id);
-    if found then
-      return null;
-    end if;
+    moved := found;
+    perform set_config('wt.moving', 'off', true);
   end if;
-  return new;
+  return case when not moved then new end;
 end $$;
 -- The batch function has done all this for the whole batch and says so; the setting can't be reached through REST, and
 -- whoever sets it can only spoil rows of their own.

@@ -70,7 +70,7 @@ begin
   else
     perform from new_rows limit 1;
   end if;
-  if not found then
+  if not found and coalesce(current_setting('wt.unsettled', true), '') = '' then
     return null;
   end if;
 
@@ -119,6 +119,11 @@ begin
     into profile_ids, metric_types, local_dates
     from days d join contested c using (profile_id, metric_type);
   else
+    -- A baseline that is being computed just now has read what is gone: wait for it, then look whether it is stale.
+    perform from public.wt_baselines b
+    where (b.profile_id, b.metric_type) in (select o.profile_id, o.metric_type from old_rows o)
+    order by b.profile_id, b.metric_type
+    for no key update;
     update public.wt_baselines b set is_stale = true
     from (select distinct o.profile_id, o.metric_type from old_rows o) d
     where b.profile_id = d.profile_id and b.metric_type = d.metric_type and not b.is_stale;
@@ -127,6 +132,20 @@ begin
     from (select distinct o.profile_id, o.metric_type, o.local_date from old_rows o) d;
   end if;
 
+  if current_setting('wt.moving', true) = 'on' then
+    -- One row of a larger statement: days are noted down for that statement's own trigger.
+    perform set_config('wt.unsettled', concat_ws(',', nullif(current_setting('wt.unsettled', true), ''),
+      (select string_agg(concat_ws(' ', d.profile_id, d.metric_type, d.local_date), ',')
+       from unnest(profile_ids, metric_types, local_dates) d (profile_id, metric_type, local_date))), true);
+    return null;
+  elsif current_setting('wt.unsettled', true) <> '' then
+    select profile_ids || array_agg(split_part(d, ' ', 1)::uuid),
+           metric_types || array_agg(split_part(d, ' ', 2)::public.wt_metric_type),
+           local_dates || array_agg(split_part(d, ' ', 3)::date)
+    into profile_ids, metric_types, local_dates
+    from string_to_table(current_setting('wt.unsettled', true), ',') d;
+    perform set_config('wt.unsettled', '', true);
+  end if;
   if profile_ids is not null then
     perform wt_private.settle_priority(profile_ids, metric_types, local_dates);
   end if;

@@ -1,7 +1,8 @@
 -- Flow 2, the background: raw readings become validated or rejected, and stale baselines are computed anew. Any
 -- scheduler may call these functions; runs that overlap share the work instead of waiting for each other.
 
--- Judges up to `max_rows` raw readings; answers how many it judged.
+-- Judges up to `max_rows` raw readings; answers how many it judged. Readings of people whose readings somebody else is
+-- just writing are left for the next time.
 create function public.validate_pending_metrics(max_rows integer default 20000) returns integer
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -9,10 +10,10 @@ declare
 begin
   with picked as materialized (
     select m.id, m.metric_type, m.value_num, m.value_text, m.start_time, m.end_time, m.created_at
-    from public.wt_health_metrics m
+    from public.wt_health_metrics m join public.wt_users u on u.id = m.user_id
     where m.validation_status = 'raw'
     limit greatest(max_rows, 0)
-    for no key update skip locked
+    for no key update of u, m skip locked
   )
   update public.wt_health_metrics m
   set validation_status = v.status::public.wt_validation_status, rejection_reason = v.reason,

@@ -33,7 +33,8 @@ begin
                 from auth.users u where u.id = me),
     'tables', tables);
 end $$;
-grant execute on function wt_private.export_caller() to authenticated;
+-- The service gets as far as PT401, like anybody without a person.
+grant execute on function wt_private.export_caller() to authenticated, service_role;
 
 -- supabase.rpc('export_my_data'): {"format", "exported_at", "user_id", "account", "tables": {"wt_...": [rows]}}.
 -- Errors: PT401 without a signed-in person.
