@@ -3,10 +3,11 @@
 //! Promises: a sign-up never fails for what its metadata holds. Stops at the two rows of a new person; default modules
 //! and onboarding are the schema's.
 
+use std::convert::Infallible;
 use std::ffi::{CStr, CString};
 
 use pgrx::heap_tuple::PgHeapTuple;
-use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pg_sys::panic::{ErrorReport, ErrorReportable};
 use pgrx::prelude::*;
 use pgrx::trigger_support::{PgTriggerLevel, PgTriggerOperation, PgTriggerWhen};
 use pgrx::{AllocatedByPostgres, Uuid};
@@ -44,18 +45,24 @@ fn server_knows(name: &str) -> bool {
 #[pg_trigger]
 fn handle_new_user<'a>(
     trigger: &'a PgTrigger<'a>,
-) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, ErrorReport> {
+) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, Infallible> {
+    // Raised here, because pgrx turns an Err of a trigger into an internal error without its SQLSTATE.
+    welcome(trigger).map_err(ErrorReport::from).unwrap_or_report();
+    Ok(None)
+}
+
+fn welcome(trigger: &PgTrigger<'_>) -> Result<(), Error> {
     let after_insert = matches!(
         (trigger.when(), trigger.op(), trigger.level()),
         (Ok(PgTriggerWhen::After), Ok(PgTriggerOperation::Insert), PgTriggerLevel::Row)
     );
     let account = match trigger.new() {
         Some(row) if after_insert => row,
-        _ => return Err(misuse("not after the insert of a row").into()),
+        _ => return Err(misuse("not after the insert of a row")),
     };
     let id: Option<Uuid> = account.get_by_name("id").map_err(misuse)?;
     let email: Option<String> = account.get_by_name("email").map_err(misuse)?;
-    let metadata = jsonb_text(trigger, "raw_user_meta_data")?;
+    let metadata = jsonb_text(trigger, &account, "raw_user_meta_data")?;
 
     let person = signup::new_user(metadata.as_deref(), email.as_deref(), is_timezone);
     Spi::run_with_args(
@@ -68,8 +75,7 @@ fn handle_new_user<'a>(
          values ($1, 'parent', $2, true)",
         &[id.into(), person.display_name.into()],
     )
-    .map_err(misuse)?;
-    Ok(None)
+    .map_err(misuse)
 }
 
 // A trigger function can't be called by hand, but whoever may execute it may attach it to a table of their own.
@@ -82,8 +88,11 @@ extension_sql!(
 
 /// A `jsonb` column of the new row as text: pgrx's own type would parse it, and refuses deep nesting.
 #[expect(unsafe_code, reason = "reads one attribute of the row that the trigger was given")]
-fn jsonb_text(trigger: &PgTrigger<'_>, column: &str) -> Result<Option<String>, Error> {
-    let row = trigger.new().ok_or_else(|| misuse("there is no new row"))?;
+fn jsonb_text(
+    trigger: &PgTrigger<'_>,
+    row: &PgHeapTuple<'_, AllocatedByPostgres>,
+    column: &str,
+) -> Result<Option<String>, Error> {
     let (number, attribute) = row
         .get_attribute_by_name(column)
         .ok_or_else(|| misuse(format!("the table has no column {column}")))?;

@@ -1,1 +1,36 @@
-//! Tests inside Postgres.
+//! Tests that need Postgres: what SQL sees of each function, as whom, with which SQLSTATE. The rules themselves are
+//! tested in `core`.
+
+mod catalogue;
+mod identity;
+mod metrics;
+mod native;
+mod people;
+mod rows;
+
+use pgrx::prelude::*;
+
+/// The SQLSTATE with which a statement fails; `00000` if it doesn't.
+fn sqlstate(statement: &str) -> String {
+    Spi::run(
+        "create or replace function pg_temp.sqlstate_of(statement text) returns text language plpgsql as $$
+         begin
+           execute statement;
+           return '00000';
+         exception when others then
+           return sqlstate;
+         end $$",
+    )
+    .expect("the helper can be created");
+    text("select pg_temp.sqlstate_of($1)", &[statement.into()]).expect("a state")
+}
+
+/// The only value of the only row, as text.
+fn text(query: &str, args: &[pgrx::datum::DatumWithOid<'_>]) -> Option<String> {
+    Spi::get_one_with_args(query, args).unwrap_or_else(|error| panic!("{query}: {error}"))
+}
+
+/// Runs statements that must succeed.
+fn run(statements: &str) {
+    Spi::run(statements).unwrap_or_else(|error| panic!("{statements}: {error}"));
+}
