@@ -1,0 +1,225 @@
+//! Who may call which function, stated once and tried by calling.
+//!
+//! Promises: a function that nobody has listed fails here by its name, and so does one that more people can call than
+//! are listed. Stops at what the functions do.
+
+use postgres::{Client, NoTls};
+use std::collections::{BTreeMap, BTreeSet};
+use welltrack_tests::{Caller, TestDb};
+
+const NOBODY: &[&str] = &[];
+const SERVICE: &[&str] = &["service_role"];
+const PEOPLE: &[&str] = &["authenticated", "service_role"];
+/// The rules themselves: they read nothing, and run inside defaults, checks and triggers of whoever writes.
+const WRITERS: &[&str] = &["authenticated", "service_role", "supabase_auth_admin"];
+
+#[rustfmt::skip]
+const CALLERS: &[(&str, &[&str])] = &[
+    ("public.export_my_data()",                            PEOPLE),
+    ("public.ingest_health_metrics(uuid,jsonb)",           PEOPLE),
+    ("public.log_error(jsonb)",                            SERVICE),
+    ("public.prune_logs(integer,integer,integer)",         SERVICE),
+    ("public.refresh_baselines(integer)",                  SERVICE),
+    ("public.run_health_jobs()",                           SERVICE),
+    ("public.validate_pending_metrics(integer)",           SERVICE),
+
+    ("wt_private.admit_metric()",                          NOBODY),
+    ("wt_private.audit()",                                 NOBODY),
+    ("wt_private.export_caller()",                         PEOPLE),
+    ("wt_private.keep_primary_profile()",                  NOBODY),
+    ("wt_private.local_date(uuid,public.wt_metric_type,timestamp with time zone,timestamp with time zone)", PEOPLE),
+    ("wt_private.mark_provisioned()",                      NOBODY),
+    ("wt_private.protect(regclass,text,boolean,text[],boolean)", NOBODY),
+    ("wt_private.provision_modules()",                     NOBODY),
+    ("wt_private.readings_changed()",                      NOBODY),
+    ("wt_private.revise_metric()",                         NOBODY),
+    ("wt_private.settle_priority(uuid[],public.wt_metric_type[],date[])", NOBODY),
+    ("wt_private.touch()",                                 NOBODY),
+
+    ("welltrack.canonical_unit(text)",                     WRITERS),
+    ("welltrack.changed_columns(anyelement,anyelement,text[])", WRITERS),
+    ("welltrack.daily_aggregate(text)",                    WRITERS),
+    ("welltrack.day_anchor(text,timestamp with time zone,timestamp with time zone)", WRITERS),
+    ("welltrack.dedupe_hash(uuid,uuid,text,text,timestamp with time zone,timestamp with time zone)", WRITERS),
+    ("welltrack.dedupe_text(uuid,uuid,text,text,timestamp with time zone,timestamp with time zone)", WRITERS),
+    ("welltrack.enum_label(anyenum)",                      WRITERS),
+    ("welltrack.handle_new_user()",                        NOBODY),
+    ("welltrack.is_timezone(text)",                        WRITERS),
+    ("welltrack.native_metrics(uuid,uuid,text)",           WRITERS),
+    ("welltrack.source_priority(text)",                    WRITERS),
+    ("welltrack.to_canonical(text,double precision,text,text)", WRITERS),
+    ("welltrack.validate_metric(text,double precision,text,timestamp with time zone,timestamp with time zone,timestamp with time zone)", WRITERS),
+];
+
+/// The functions that run with more rights than their caller's, all of them.
+const DEFINERS: [&str; 5] = [
+    "public.prune_logs(integer,integer,integer)",
+    "wt_private.audit()",
+    "wt_private.export_caller()",
+    "wt_private.readings_changed()",
+    "wt_private.settle_priority(uuid[],public.wt_metric_type[],date[])",
+];
+
+struct Function {
+    signature: String,
+    /// The statement that calls it, every argument null.
+    call: String,
+    /// Of those roles that are neither superusers nor the migrations' own.
+    callers: BTreeSet<String>,
+    is_trigger: bool,
+    is_definer: bool,
+    is_pinned: bool,
+    is_extensions: bool,
+    owner: String,
+}
+
+fn functions(db: &TestDb) -> Vec<Function> {
+    let mut admin = db.admin();
+    admin.batch_execute("set search_path = pg_catalog").expect("a setting can be set");
+    let sql = "
+        select p.oid::regprocedure::text,
+               case p.prokind when 'p' then 'call ' else 'select * from ' end
+                 || format('%I.%I(%s)', n.nspname, p.proname, (
+                      select string_agg('null::' || case a.type
+                                          when 'anyelement'::regtype then 'text'
+                                          when 'anyenum'::regtype then 'public.wt_metric_type'
+                                          else format_type(a.type, null) end, ', ' order by a.position)
+                      from unnest(p.proargtypes) with ordinality a (type, position))),
+               array(select r.rolname::text from pg_roles r
+                     where not r.rolsuper and r.rolname !~ '^pg_' and r.rolname <> 'postgres'
+                       and has_function_privilege(r.oid, p.oid, 'execute')
+                       and has_schema_privilege(r.oid, n.oid, 'usage')),
+               p.prorettype = 'trigger'::regtype, p.prosecdef,
+               coalesce('search_path=\"\"' = any (p.proconfig), false),
+               exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'),
+               p.proowner::regrole::text
+        from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where n.nspname in ('public', 'wt_private', 'welltrack')
+        order by 1";
+    let function = |row: &postgres::Row| Function {
+        signature: row.get(0),
+        call: row.get(1),
+        callers: row.get::<_, Vec<String>>(2).into_iter().collect(),
+        is_trigger: row.get(3),
+        is_definer: row.get(4),
+        is_pinned: row.get(5),
+        is_extensions: row.get(6),
+        owner: row.get(7),
+    };
+    admin.query(sql, &[]).expect("the catalogue can be read").iter().map(function).collect()
+}
+
+fn callers_of(signature: &str) -> Option<&'static [&'static str]> {
+    CALLERS.iter().find(|(listed, _)| *listed == signature).map(|(_, roles)| *roles)
+}
+
+#[test]
+fn every_function_is_listed_and_granted_to_those_it_is_listed_for() {
+    let found: BTreeMap<String, BTreeSet<String>> =
+        functions(&TestDb::new()).into_iter().map(|f| (f.signature, f.callers)).collect();
+    let listed: BTreeMap<String, BTreeSet<String>> = CALLERS
+        .iter()
+        .map(|(signature, roles)| {
+            ((*signature).to_owned(), roles.iter().map(|role| (*role).to_owned()).collect())
+        })
+        .collect();
+    let mut wrong = Vec::new();
+    for signature in found.keys().chain(listed.keys()).collect::<BTreeSet<_>>() {
+        if found.get(signature) != listed.get(signature) {
+            wrong.push(format!(
+                "{signature}: listed for {:?}, found for {:?}",
+                listed.get(signature),
+                found.get(signature)
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_function_of_the_project_answers_anon() {
+    for function in functions(&TestDb::new()) {
+        assert!(!function.callers.contains("anon"), "{}", function.signature);
+    }
+}
+
+/// Those who come from outside, each with a connection of their own.
+fn callers(db: &TestDb) -> Vec<(&'static str, Client)> {
+    let person = db.sign_up("person@example.org");
+    let signup = db.config_as("supabase_auth_admin").connect(NoTls).expect("GoTrue's role may connect");
+    vec![
+        ("anon", db.api(Caller::Anon)),
+        ("authenticated", db.api(person.caller())),
+        ("service_role", db.api(Caller::Service)),
+        ("supabase_auth_admin", signup),
+    ]
+}
+
+#[test]
+fn calling_a_function_without_the_right_to_is_refused() {
+    let db = TestDb::new();
+    let functions = functions(&db);
+    let mut wrong = Vec::new();
+    for (role, mut client) in callers(&db) {
+        // A trigger function can't be called at all, only attached.
+        for function in functions.iter().filter(|function| !function.is_trigger) {
+            let Some(listed) = callers_of(&function.signature) else { continue };
+            let refused = match client.batch_execute(&function.call) {
+                Ok(()) => false,
+                Err(error) => error.code().is_some_and(|code| code.code() == "42501"),
+            };
+            if refused == listed.contains(&role) {
+                wrong.push(format!("{} by {role}: refused is {refused}", function.signature));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nobody_from_outside_can_attach_a_trigger_function_to_a_table_of_their_own() {
+    let db = TestDb::new();
+    let functions = functions(&db);
+    let mut wrong = Vec::new();
+    for (role, mut client) in callers(&db) {
+        client
+            .batch_execute("create temporary table mine (id uuid)")
+            .expect("a temporary table is anybody's");
+        for function in functions.iter().filter(|function| function.is_trigger) {
+            let tried = client.batch_execute(&format!(
+                "create trigger mine after insert on mine for each row execute function {}",
+                function.signature
+            ));
+            if tried.as_ref().err().and_then(|error| error.code()).map(|code| code.code()) != Some("42501") {
+                wrong.push(format!("{role} attached {}: {tried:?}", function.signature));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_runs_with_more_rights_than_its_caller_is_listed_pinned_and_not_in_the_extension() {
+    let db = TestDb::new();
+    let functions = functions(&db);
+    let definers: Vec<&str> =
+        functions.iter().filter(|f| f.is_definer).map(|function| function.signature.as_str()).collect();
+    assert_eq!(definers, DEFINERS);
+    for function in &functions {
+        assert_eq!(
+            function.is_extensions,
+            function.signature.starts_with("welltrack."),
+            "{}",
+            function.signature
+        );
+        assert!(
+            function.is_pinned || function.is_extensions,
+            "{} looks names up anywhere",
+            function.signature
+        );
+        if function.is_definer {
+            assert!(!function.is_extensions, "{} would run as a superuser", function.signature);
+            assert_eq!(function.owner, "postgres", "{}", function.signature);
+        }
+    }
+}
