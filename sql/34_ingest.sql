@@ -79,8 +79,10 @@ begin
     from found f
   ), gone as (
     -- A record whose period moved gets a new identity: its old row, and whatever stood at the new identity, give way.
-    delete from public.wt_health_metrics m using placed f
-    where f.moved and m.user_id = owner and (m.id = f.old_id or m.dedupe_hash = f.dedupe_hash)
+    delete from public.wt_health_metrics m
+    where m.user_id = owner
+      and (m.id = any (array(select f.old_id from placed f where f.moved))
+           or m.dedupe_hash = any (array(select f.dedupe_hash from placed f where f.moved)))
     returning m.id
   ), revised as (
     update public.wt_health_metrics m

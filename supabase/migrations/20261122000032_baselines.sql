@@ -33,7 +33,7 @@ call wt_private.protect('public.wt_baselines', 'read_own');
 -- On a local day the best source that has a reading of a metric counts, and only that one. Settles the given days.
 create function wt_private.settle_priority(
   profile_ids uuid[], metric_types public.wt_metric_type[], local_dates date[]
-) returns void language sql security definer set search_path = '' set enable_seqscan = off as $$
+) returns void language sql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
   update public.wt_health_metrics m
   set is_primary = s.counts
   from (
@@ -58,7 +58,7 @@ $$;
 -- A session may plan these statements while the table is small and keep the plan while it grows; without sequential scans
 -- the plan is the one that suits a large table from the start.
 create function wt_private.readings_changed() returns trigger
-language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   profile_ids uuid[];
   metric_types public.wt_metric_type[];

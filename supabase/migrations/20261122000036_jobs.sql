@@ -4,7 +4,7 @@
 -- Judges up to `max_rows` raw readings; answers how many it judged. Readings of people whose readings somebody else is
 -- just writing are left for the next time.
 create function public.validate_pending_metrics(max_rows integer default 20000) returns integer
-language plpgsql security invoker set search_path = '' as $$
+language plpgsql security invoker set search_path = '' set jit = off as $$
 declare
   judged integer;
 begin
@@ -29,7 +29,7 @@ end $$;
 -- Recomputes up to `max_baselines` stale baselines; answers how many. Mean and sample standard deviation of the daily
 -- values (a sum or a mean of the day's readings, by metric) of the last 14 distinct local days that have any.
 create function public.refresh_baselines(max_baselines integer default 20000) returns integer
-language plpgsql security invoker set search_path = '' as $$
+language plpgsql security invoker set search_path = '' set jit = off as $$
 declare
   refreshed integer;
 begin
@@ -64,7 +64,9 @@ begin
   return refreshed;
 end $$;
 
--- What a scheduler calls: all raw readings, then all stale baselines, in portions. Answers {"judged", "baselines"}.
+-- What a scheduler calls: raw readings, then stale baselines, in portions. Answers {"judged", "baselines"}: both 0 when
+-- nothing was left to do. People whose readings are judged can't write others until this is over, so a run begins no
+-- portion after its fifth second and leaves the rest to the next one.
 create function public.run_health_jobs() returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -75,12 +77,12 @@ begin
   loop
     portion := public.validate_pending_metrics();
     judged := judged + portion;
-    exit when portion = 0;
+    exit when portion = 0 or clock_timestamp() > now() + interval '5 seconds';
   end loop;
   loop
     portion := public.refresh_baselines();
     baselines := baselines + portion;
-    exit when portion = 0;
+    exit when portion = 0 or clock_timestamp() > now() + interval '5 seconds';
   end loop;
   return jsonb_build_object('judged', judged, 'baselines', baselines);
 end $$;
