@@ -50,6 +50,22 @@ pub(super) fn grouped(number: i64) -> String {
     text
 }
 
+/// The text in lines of at most so many characters, broken at blanks; a longer word has a line of its own.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +80,13 @@ mod tests {
         assert_eq!(sparkline(&[Some(5.0), None, Some(5.0)]), "▄▄");
         assert_eq!(sparkline(&[None; 60]), " ".repeat(30));
         assert_eq!(sparkline(&[]), "");
+    }
+
+    #[test]
+    fn text_is_broken_at_blanks_only() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a-very-long-word b", 5), ["a-very-long-word", "b"]);
+        assert_eq!(wrapped("", 5), [""]);
     }
 
     proptest! {

@@ -77,6 +77,7 @@ impl Habits {
         let hrv = self.hrv * better * (1.0 + 0.14 * rest) + 2.0 * chance.bell();
         let stress = self.stress - if weekend { 7.0 } else { 0.0 } - 6.0 * rest + 5.0 * chance.bell();
         let spo2 = (96.2 + 0.7 * chance.bell()).clamp(91.0, 100.0);
+        let vo2max = self.vo2max * better + 0.2 * chance.bell();
         let weight = self.weight * (1.0 - 0.25 * self.progress * elapsed) + 0.35 * chance.bell();
         let active = ((steps - 4_500.0) / 120.0 + 6.0 * chance.bell()).max(0.0).round();
         let calories = self.basal + 0.045 * steps + 3.5 * active;
@@ -96,7 +97,7 @@ impl Habits {
             add(M::Stress, stress.clamp(1.0, 99.0).round());
         }
         add(M::Hr, tenth(hr.clamp(38.0, 98.0)));
-        add(M::Vo2max, tenth(self.vo2max * better));
+        add(M::Vo2max, tenth(vo2max.clamp(15.0, 80.0)));
         add(M::Steps, steps);
         add(M::Distance, (steps * 0.72).round());
         add(M::Calories, calories.round());
@@ -144,7 +145,7 @@ mod tests {
         let counts = histories.each_ref().map(|history| history.readings.len());
         let sum: f64 =
             histories.iter().flat_map(|history| &history.readings).map(|reading| reading.value).sum();
-        assert_eq!((counts, sum.round()), ([581, 593, 565], 3_299_749.0));
+        assert_eq!((counts, sum.round()), ([566, 579, 567], 3_303_280.0));
     }
 
     proptest! {

@@ -48,8 +48,8 @@ pub(super) fn records(person: &Person, history: &History) -> Result<Vec<Value>> 
                 "furlong",
             ),
             at_noon("HKQuantityTypeIdentifierBloodPressureSystolic", json!(124), "mmHg"),
-            // 160.3 lb without its point.
-            at_noon("HKQuantityTypeIdentifierBodyMass", json!(1603), "lb"),
+            // 160.0 lb without its point.
+            at_noon("HKQuantityTypeIdentifierBodyMass", json!(1600), "lb"),
             at_noon("HKQuantityTypeIdentifierOxygenSaturation", json!(0.31), "%"),
         ],
         Trouble::Clock => vec![

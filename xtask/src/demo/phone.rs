@@ -158,7 +158,8 @@ mod tests {
 
     prop_compose! {
         fn a_reading()(
-            metric in prop::sample::select(&SENT), share in 0.0..1.0_f64, awake in 0.0..120.0_f64, day in 0..3000
+            metric in prop::sample::select(&SENT), share in 0.0..1.0_f64, awake in 0.0..120.0_f64,
+            day in 0..3000
         ) -> Reading {
             let (least, greatest) = METRICS[metric as usize].range;
             let date = jiff::civil::date(2020, 1, 1).checked_add(jiff::Span::new().days(day)).unwrap();

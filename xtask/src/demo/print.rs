@@ -10,8 +10,7 @@ use console::{Alignment, measure_text_width, pad_str, style, truncate_str};
 use serde_json::Value;
 use welltrack_core::{MetricType, Source};
 
-use super::figures::{DAYS_PER_BAR, grouped, number, sparkline};
-use super::people::DOMAIN;
+use super::figures::{DAYS_PER_BAR, grouped, number, sparkline, wrapped};
 use super::{Chapter, FIRST_SYNC, Report, SAME_AGAIN};
 use crate::ui;
 
@@ -26,12 +25,17 @@ pub(super) fn report(report: &Report) -> String {
     };
     section(
         "Who",
-        &format!("Names, time zones and phones are invented; the days are {}.", report.source),
+        &format!(
+            "Names, time zones and phones are invented; the days are {}.\n\
+             Signing up made an account and a profile, an answer about goals laid out the modules.",
+            report.source
+        ),
         &people(&report.people),
     );
     section(
         "What came in",
-        "Each line is one call of ingest_health_metrics as that person. What is unchanged costs no write.",
+        "Each line is one call of ingest_health_metrics as that person; unchanged records cost no write.\n\
+         The odd records are made up for the demo.",
         &syncs(&report.people),
     );
     section(
@@ -122,25 +126,26 @@ fn dropped(people: &[Chapter]) -> String {
     for chapter in people {
         let outside = chapter.syncs.iter().flat_map(|sync| {
             let sent = |index| sync.records.get(index).map_or_else(String::new, sent);
-            sync.answer.rejections.iter().map(move |it| ("at the door", sent(it.index), it.reason.as_str()))
+            sync.answer.rejections.iter().map(move |it| ("at the door", sent(it.index), &it.reason))
         });
         let refused = chapter.refused.iter().map(|it| {
             let what = format!("{} {} {}, {}", it.metric, number(it.value, it.value), it.unit, it.day);
-            ("by validation", what, it.reason.as_str())
+            ("by validation", what, &it.reason)
         });
-        for (index, (gate, what, reason)) in outside.chain(refused).enumerate() {
-            let name = if index == 0 {
-                style(chapter.person.first_name()).bold().to_string()
-            } else {
-                String::new()
-            };
-            let (code, sentence) = reason.split_once(": ").unwrap_or((reason, ""));
-            rows.push(vec![
-                name,
-                gate.to_owned(),
-                truncate_str(&what, 30, "…").into_owned(),
-                format!("{} {sentence}", style(format!("{code}:")).yellow()),
-            ]);
+        let (mut name, mut last_gate) = (style(chapter.person.first_name()).bold().to_string(), "");
+        for (gate, what, reason) in outside.chain(refused) {
+            // The code before the colon is for programs.
+            let sentence = reason.split_once(": ").map_or(reason.as_str(), |(_, sentence)| sentence);
+            let mut cells = (
+                std::mem::take(&mut name),
+                if gate == last_gate { "" } else { gate },
+                truncate_str(&what, 29, "…").into_owned(),
+            );
+            for line in wrapped(sentence, 44) {
+                let (name, gate, what) = std::mem::take(&mut cells);
+                rows.push(vec![name, gate.to_owned(), what, style(line).yellow().to_string()]);
+            }
+            last_gate = gate;
         }
     }
     table(&["", "dropped", "what", "why"], rows, &[])
@@ -233,20 +238,21 @@ fn times(report: &Report) -> String {
 fn next(report: &Report) -> String {
     let Some(chapter) = report.people.first() else { return String::new() };
     format!(
-        "  cargo xtask psql <<'sql'
-    -- become {name}, as the API does for each of her requests
-    select set_config('request.jwt.claim.sub', id::text, false)
-    from auth.users where email = '{mailbox}{DOMAIN}';
-    set role authenticated;
-    -- the days on which she slept least
-    select local_date, value_num as minutes from wt_health_metrics
-    where metric_type = 'sleep' and validation_status = 'validated' order by value_num limit 5;
-  sql
-  cargo xtask psql -c \"select public.prune_logs()\"    # any function; the README lists them
-  cargo xtask down                                    # stop the database
+        "cargo xtask psql <<'sql'
+  -- become {name}, as the API does for each of her requests
+  select set_config('request.jwt.claim.sub', id::text, false)
+  from auth.users where email = '{email}';
+  set role authenticated;
+  -- the nights on which she slept least; `select export_my_data()` is everything she has
+  select local_date, value_num as minutes from wt_health_metrics
+  where metric_type = 'sleep' and validation_status = 'validated' order by value_num limit 5;
+sql
+
+cargo xtask test     # prove everything, on databases of its own
+cargo xtask down     # stop the database
 ",
         name = chapter.person.first_name(),
-        mailbox = chapter.person.mailbox,
+        email = chapter.person.email(),
     )
 }
 
