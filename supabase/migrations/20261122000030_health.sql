@@ -156,6 +156,7 @@ begin
     return null;
   end if;
   new.id := old.id;
+  new.local_date := old.local_date;
   new.created_at := old.created_at;
   new.updated_at := now();
   if changed && array['profile_id', 'source', 'metric_type', 'value_num', 'value_text', 'unit', 'start_time', 'end_time',

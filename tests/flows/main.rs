@@ -3,8 +3,12 @@
 mod classes;
 mod deletion_export;
 mod functions;
+mod ingest_doors;
+mod ingest_model;
+mod ingest_races;
 mod logs;
 mod onboarding;
+mod readings;
 mod rls_matrix;
 mod shape;
 mod signup;
