@@ -26,6 +26,7 @@ const CALLERS: &[(&str, &[&str])] = &[
     ("wt_private.admit_metric()",                          NOBODY),
     ("wt_private.audit()",                                 NOBODY),
     ("wt_private.export_caller()",                         PEOPLE),
+    ("wt_private.hold_person()",                           NOBODY),
     ("wt_private.keep_primary_profile()",                  NOBODY),
     ("wt_private.local_date(uuid,public.wt_metric_type,timestamp with time zone,timestamp with time zone)", PEOPLE),
     ("wt_private.mark_provisioned()",                      NOBODY),
