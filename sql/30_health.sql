@@ -166,7 +166,12 @@ begin
                                               welltrack.enum_label(new.source));
       new.unit := welltrack.canonical_unit(welltrack.enum_label(new.metric_type));
     end if;
-    new.local_date := wt_private.local_date(new.user_id, new.metric_type, new.start_time, new.end_time);
+    -- The day stays as it was when the reading came in, unless the reading itself moved.
+    if changed && array['metric_type', 'start_time', 'end_time'] then
+      new.local_date := wt_private.local_date(new.user_id, new.metric_type, new.start_time, new.end_time);
+    else
+      new.local_date := old.local_date;
+    end if;
     new.validation_status := 'raw';
     new.rejection_reason := null;
     new.processing_status := 'pending';

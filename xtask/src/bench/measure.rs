@@ -4,7 +4,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, Table, presets};
+use console::style;
+
+use crate::ui;
 
 /// What a ratio must keep to.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +15,8 @@ pub(crate) enum Target {
     AtLeast(f64),
     /// The ratio (or the figure itself) is a cost and must stay below this.
     AtMost(f64),
+    /// Shown for comparison; nothing hangs on it.
+    None,
 }
 
 /// One line of the result.
@@ -32,6 +36,7 @@ impl Line {
         match self.target {
             Target::AtLeast(bound) => self.ratio >= bound,
             Target::AtMost(bound) => self.ratio <= bound,
+            Target::None => true,
         }
     }
 }
@@ -66,32 +71,30 @@ pub(crate) fn percentile(sample: &mut [Duration], share: f64) -> Duration {
 
 /// Prints the lines, and answers whether every target is met.
 pub(crate) fn report(lines: &[Line]) -> bool {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["what", "ours", "against", "floor", "ratio", "target", ""]);
+    let head = ["what", "ours", "against", "floor", "ratio", "target", ""];
+    let mut rows = vec![head.map(|cell| style(cell).bold().to_string()).to_vec()];
     for line in lines {
-        let target = match line.target {
-            Target::AtLeast(bound) => format!("≥ {bound}{}", line.unit),
-            Target::AtMost(bound) => format!("≤ {bound}{}", line.unit),
+        let (target, verdict) = match (line.target, line.met()) {
+            (Target::None, _) => (String::new(), String::new()),
+            (Target::AtLeast(bound), met) => (format!("≥ {bound}{}", line.unit), verdict(met)),
+            (Target::AtMost(bound), met) => (format!("≤ {bound}{}", line.unit), verdict(met)),
         };
-        let verdict = if line.met() {
-            Cell::new("met").fg(Color::Green)
-        } else {
-            Cell::new("MISSED").fg(Color::Red).add_attribute(Attribute::Bold)
-        };
-        let right = |text: &str| Cell::new(text).set_alignment(CellAlignment::Right);
-        table.add_row([
-            Cell::new(&line.what),
-            right(&line.ours),
-            right(&line.against),
-            right(&line.floor),
-            right(&format!("{:.2}{}", line.ratio, line.unit)),
-            right(&target),
+        rows.push(vec![
+            line.what.clone(),
+            line.ours.clone(),
+            line.against.clone(),
+            line.floor.clone(),
+            format!("{:.2}{}", line.ratio, line.unit),
+            target,
             verdict,
         ]);
     }
-    println!("{table}");
+    println!("\n{}", ui::table(&rows));
     lines.iter().all(Line::met)
+}
+
+fn verdict(met: bool) -> String {
+    if met { style("met").green() } else { style("MISSED").red().bold() }.to_string()
 }
 
 /// `rows` in `time`, as rows a second.

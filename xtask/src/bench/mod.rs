@@ -16,7 +16,8 @@ pub(crate) const NAMES: [&str; 1] = ["ingest"];
 
 /// Runs the benchmark of that name on a fresh stack; an error if a target is missed.
 pub(crate) fn run(stack: &Stack, name: &str) -> Result<()> {
-    let database: Config = stack.url(Role::SupabaseAdmin).parse().context("reading the database's address")?;
+    let database: Config =
+        stack.url(Role::SupabaseAdmin).parse().context("reading the database's address")?;
     let met = match name {
         "ingest" => ingest::run(&database, &|what| ui::note(what))?,
         _ => bail!("there is no benchmark `{name}`; there are: {}", NAMES.join(", ")),
