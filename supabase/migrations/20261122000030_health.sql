@@ -169,8 +169,6 @@ begin
     -- The day stays as it was when the reading came in, unless the reading itself moved.
     if changed && array['metric_type', 'start_time', 'end_time'] then
       new.local_date := wt_private.local_date(new.user_id, new.metric_type, new.start_time, new.end_time);
-    else
-      new.local_date := old.local_date;
     end if;
     new.validation_status := 'raw';
     new.rejection_reason := null;
