@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use similar::{ChangeTag, TextDiff};
 
-use crate::cluster::{Cluster, Durability, Role, Throwaway};
+use crate::cluster::throwaway::Throwaway;
+use crate::cluster::{Cluster, Durability, Role};
 use crate::layout::Layout;
 use crate::setup::prefix::Prefix;
 use crate::stack::Stack;

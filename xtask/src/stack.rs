@@ -11,7 +11,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use console::style;
 
-use crate::cluster::{Cluster, Durability, Role, Throwaway};
+use crate::cluster::throwaway::Throwaway;
+use crate::cluster::{Cluster, Durability, Role};
 use crate::layout::Layout;
 use crate::setup::{self, prefix::Prefix};
 use crate::{cmd, supabase, ui};

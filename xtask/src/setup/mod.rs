@@ -22,6 +22,7 @@ use prefix::Prefix;
 pub(crate) fn run(layout: &Layout, pg_config: Option<PathBuf>, debian: bool) -> Result<()> {
     if let Some(path) = pg_config {
         let path = path.canonicalize().with_context(|| format!("there is no {}", path.display()))?;
+        prefix::examine(&path)?;
         write_whole(&Choice::file(layout), &path.to_string_lossy())?;
     }
     if debian {
@@ -78,6 +79,9 @@ fn postgres(layout: &Layout) -> Result<Prefix> {
     {
         return Ok(prefix);
     }
+    if let Ok(old) = Prefix::open(&place) {
+        cluster::throwaway::sweep(layout, &old)?;
+    }
     if let Some(name) = cluster::any_running(layout)? {
         bail!(
             "the database `{name}` is running from the private Postgres that is to be replaced. What to do: `cargo xtask down`"
@@ -88,18 +92,6 @@ fn postgres(layout: &Layout) -> Result<Prefix> {
         Choice::Debian => from_debian(layout, &place)?,
         Choice::Other(path) => from_other(layout, &place, &path)?,
     };
-    let missing = prefix.missing_extensions();
-    ensure!(
-        missing.is_empty(),
-        "this Postgres has no {}. What to do: install {} for it (Debian: {}), then `cargo xtask setup` again",
-        missing.join(", "),
-        if missing.len() == 1 { "it" } else { "them" },
-        missing
-            .iter()
-            .map(|name| format!("postgresql-{}-{}", prefix.major, debian_name(name)))
-            .collect::<Vec<_>>()
-            .join(" "),
-    );
     stamp.set(&wanted)?;
     Ok(prefix)
 }
@@ -124,6 +116,7 @@ fn from_debian(layout: &Layout, place: &Path) -> Result<Prefix> {
 }
 
 fn from_other(layout: &Layout, place: &Path, pg_config: &Path) -> Result<Prefix> {
+    prefix::examine(pg_config)?;
     let tools = if debs::available() {
         ui::step("Fetching libclang and pg_prove (Debian packages)", || {
             debs::fetch(layout, &debs::tool_packages()?)
@@ -138,11 +131,4 @@ fn from_other(layout: &Layout, place: &Path, pg_config: &Path) -> Result<Prefix>
             prefix::copy_postgres(pg_config, folder)
         })
     })
-}
-
-fn debian_name(extension: &str) -> String {
-    match extension {
-        "pg_cron" => "cron".to_owned(),
-        other => other.replace('_', "-"),
-    }
 }

@@ -89,13 +89,7 @@ impl Prefix {
         libraries: Vec<PathBuf>,
         libclang: Option<PathBuf>,
     ) -> Result<Self> {
-        let major = major_of(&asked.version)?;
-        ensure!(
-            MAJORS.contains(&major),
-            "{} is {}; WellTrack is built for Postgres {MAJORS:?}",
-            pg_config.display(),
-            asked.version
-        );
+        let major = supported_major(&asked.version)?;
         Ok(Self {
             root: root.to_path_buf(),
             pg_config,
@@ -150,18 +144,9 @@ impl Prefix {
         format!("pg{}", self.major)
     }
 
-    /// The extensions that WellTrack needs beside its own and that this Postgres lacks.
-    pub(crate) fn missing_extensions(&self) -> Vec<&'static str> {
-        TRUSTED.into_iter().filter(|name| !self.control_file(name).exists()).collect()
-    }
-
-    fn control_file(&self, extension: &str) -> PathBuf {
-        self.share.join("extension").join(format!("{extension}.control"))
-    }
-
     /// Lets a role that is not superuser create the extensions, as supautils does on Supabase.
     fn trust_extensions(&self) -> Result<()> {
-        for file in TRUSTED.map(|name| self.control_file(name)) {
+        for file in TRUSTED.map(|name| control_file(&self.share, name)) {
             if let Ok(text) = fs::read_to_string(&file) {
                 fs::write(&file, trusted(&text))?;
             }
@@ -196,8 +181,34 @@ pub(crate) fn assemble(place: &Path, fill: impl FnOnce(&Path) -> Result<PathBuf>
     Prefix::open(place)
 }
 
-/// Copies another Postgres, given by its pg_config, below `to`, and gives the copy's pg_config. A Postgres finds its other folders
-/// by the way from its programs to them, so what counts is that they keep their places relative to each other.
+/// An error that says what a Postgres, given by its pg_config, lacks for being the private one's origin.
+pub(crate) fn examine(pg_config: &Path) -> Result<()> {
+    let from = PgConfig::ask(pg_config)?;
+    let major = supported_major(&from.version)?;
+    ensure!(
+        from.include_server.join("postgres.h").is_file(),
+        "{} lacks postgres.h. What to do: install this Postgres's development files (Debian: postgresql-server-dev-{major})",
+        from.include_server.display()
+    );
+    for program in ["postgres", "initdb", "pg_ctl", "psql", "pg_dump"] {
+        ensure!(
+            from.bin.join(program).exists(),
+            "{} has no `{program}`: it is no whole Postgres",
+            from.bin.display()
+        );
+    }
+    let missing = missing_extensions(&from.share);
+    ensure!(
+        missing.is_empty(),
+        "this Postgres has no {}. What to do: install what is missing (Debian: {}), then run the same command again",
+        missing.join(", "),
+        missing.iter().map(|name| debian_package(name, major)).collect::<Vec<_>>().join(" "),
+    );
+    Ok(())
+}
+
+/// Copies another Postgres, given by its pg_config, below `to`, and gives the copy's pg_config. A Postgres finds its other
+/// folders by the way from its programs to them, so what counts is that they keep their places relative to each other.
 pub(crate) fn copy_postgres(pg_config: &Path, to: &Path) -> Result<PathBuf> {
     let from = PgConfig::ask(pg_config)?;
     let folders = [&from.share, &from.pkglib, &from.include_server];
@@ -206,12 +217,6 @@ pub(crate) fn copy_postgres(pg_config: &Path, to: &Path) -> Result<PathBuf> {
         path.strip_prefix(&top).map(|rest| to.join(rest)).context("the folders share an ancestor")
     };
     for folder in folders {
-        ensure!(
-            folder.is_dir(),
-            "{} is missing: install this Postgres's server and its development files (Debian: postgresql-server-dev-{})",
-            folder.display(),
-            major_of(&from.version)?
-        );
         let target = place(folder)?;
         make_dir(&target)?;
         Cmd::new("cp").arg("-a").arg(folder.join(".")).arg(&target).capture()?;
@@ -221,14 +226,23 @@ pub(crate) fn copy_postgres(pg_config: &Path, to: &Path) -> Result<PathBuf> {
     for program in PROGRAMS.map(|name| from.bin.join(name)).iter().filter(|path| path.exists()) {
         Cmd::new("cp").arg("-aL").arg(program).arg(&bin).capture()?;
     }
-    for program in ["postgres", "initdb", "pg_ctl", "psql", "pg_dump"] {
-        ensure!(
-            bin.join(program).exists(),
-            "{} has no `{program}`: it is no whole Postgres",
-            from.bin.display()
-        );
-    }
     Ok(bin.join("pg_config"))
+}
+
+/// The extensions that WellTrack needs beside its own and that a Postgres lacks.
+fn missing_extensions(share: &Path) -> Vec<&'static str> {
+    TRUSTED.into_iter().filter(|name| !control_file(share, name).exists()).collect()
+}
+
+fn control_file(share: &Path, extension: &str) -> PathBuf {
+    share.join("extension").join(format!("{extension}.control"))
+}
+
+fn debian_package(extension: &str, major: u32) -> String {
+    format!(
+        "postgresql-{major}-{}",
+        if extension == "pg_cron" { "cron".to_owned() } else { extension.replace('_', "-") }
+    )
 }
 
 /// What pg_config tells of a Postgres.
@@ -255,9 +269,19 @@ impl PgConfig {
                 include_server: include_server.into(),
                 version: version.into(),
             }),
-            _ => bail!("{} gives an unexpected answer:\n{answer}", pg_config.display()),
+            _ => bail!(
+                "{} is no pg_config: asked for its folders it says `{}`",
+                pg_config.display(),
+                answer.trim()
+            ),
         }
     }
+}
+
+fn supported_major(version: &str) -> Result<u32> {
+    let major = major_of(version)?;
+    ensure!(MAJORS.contains(&major), "this is {version}; WellTrack is built for Postgres {MAJORS:?}");
+    Ok(major)
 }
 
 /// 15 of "PostgreSQL 15.20 (Debian 15.20-0+deb12u1)".
@@ -311,6 +335,13 @@ mod tests {
             assert_eq!(major_of(text).expect("a number"), major);
         }
         assert!(major_of("PostgreSQL").is_err());
+    }
+
+    #[test]
+    fn a_missing_extension_is_told_by_its_debian_package() {
+        assert_eq!(debian_package("pg_cron", 16), "postgresql-16-cron");
+        assert_eq!(debian_package("plpgsql_check", 15), "postgresql-15-plpgsql-check");
+        assert_eq!(missing_extensions(Path::new("/nowhere")), TRUSTED);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use anyhow::{Result, bail, ensure};
 use similar::TextDiff;
 
 use super::{Context, Report};
-use crate::cluster::{Durability, Role, Throwaway};
+use crate::cluster::throwaway::Throwaway;
+use crate::cluster::{Durability, Role};
 use crate::layout::{make_dir, remove};
 use crate::package;
 use crate::setup::pgrx::Pgrx;

@@ -8,7 +8,8 @@ use std::fs;
 use anyhow::{Result, ensure};
 
 use super::{Context, Report, WITHIN};
-use crate::cluster::{Cluster, Durability, Throwaway};
+use crate::cluster::throwaway::{self, Throwaway};
+use crate::cluster::{Cluster, Durability};
 use crate::cmd::Cmd;
 use crate::port;
 
@@ -21,7 +22,7 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
         return;
     };
     // A database of its own beside the developer's; the name is a throwaway's, so it goes away however this ends.
-    let name = format!("tmp-{}-readme", std::process::id());
+    let name = throwaway::name("readme");
     let Some(port) = report.check("a free port", port::free) else { return };
     let full_name = format!("{name}-{}", ctx.prefix.major);
     let _database =

@@ -3,19 +3,20 @@
 //! Promises: a cluster's folder is whole or absent; run by root, the server is the unprivileged user's; a template is built once for
 //! each version of Postgres and of `bootstrap/`. Stops at the schema: migrations are the business of `stack` and `supabase`.
 
+mod bootstrap;
+pub(crate) mod throwaway;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use nix::sys::signal::kill;
-use nix::unistd::Pid;
 
 use crate::cmd::Cmd;
 use crate::layout::{Layout, ServerUser, make_dir, remove};
 use crate::port;
 use crate::setup::prefix::Prefix;
-use crate::stamp::{Inputs, files_below, write_whole};
+use crate::stamp::write_whole;
 
 /// The Supabase CLI's well-known local password, of every role that may log in.
 const PASSWORD: &str = "postgres";
@@ -105,9 +106,9 @@ impl Cluster {
 
     /// Makes the cluster if there is none, brings it up to date with `bootstrap/`, and starts the server.
     pub(crate) fn start(&self, layout: &Layout) -> Result<()> {
-        let bootstrap = bootstrap_hash(layout, &self.prefix)?;
+        let bootstrap = bootstrap::hash(layout, &self.prefix)?;
         if !self.data().is_dir() {
-            let template = template(layout, &self.prefix, &bootstrap)?;
+            let template = bootstrap::template(layout, &self.prefix, &bootstrap)?;
             self.create_from(&template)?;
         }
         self.start_server(&[])?;
@@ -222,7 +223,7 @@ impl Cluster {
     }
 
     fn write_settings(&self) -> Result<()> {
-        let mut settings = String::from(include_str!("../bootstrap/postgresql.conf"));
+        let mut settings = String::from(include_str!("../../bootstrap/postgresql.conf"));
         settings.push_str(&format!("\n# This start\nport = {}\n", self.port));
         if self.durability == Durability::None {
             settings.push_str("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n");
@@ -251,20 +252,6 @@ impl Cluster {
             .capture()
             .map(drop)
     }
-
-    fn bootstrap(&self, layout: &Layout) -> Result<()> {
-        for file in files_below(&bootstrap_folder(layout))?
-            .iter()
-            .filter(|file| file.extension().is_some_and(|e| e == "sql"))
-        {
-            self.psql(Role::SupabaseAdmin, "postgres")
-                .arg("--single-transaction")
-                .arg("--file")
-                .arg(file)
-                .capture()?;
-        }
-        Ok(())
-    }
 }
 
 /// The name of a cluster of this checkout whose server runs, if any does.
@@ -280,73 +267,6 @@ pub(crate) fn names(layout: &Layout) -> Result<Vec<String>> {
 
 fn folder(layout: &Layout) -> PathBuf {
     layout.state.join("clusters")
-}
-
-fn bootstrap_folder(layout: &Layout) -> PathBuf {
-    layout.root.join("xtask/bootstrap")
-}
-
-fn bootstrap_hash(layout: &Layout, prefix: &Prefix) -> Result<String> {
-    Ok(Inputs::default().tree(&bootstrap_folder(layout))?.text(&prefix.version).finish())
-}
-
-/// The folder of a stopped cluster with everything of `bootstrap/` in it, made if there is none of that hash.
-fn template(layout: &Layout, prefix: &Prefix, hash: &str) -> Result<PathBuf> {
-    let place = layout.state.join("template");
-    let whole = |place: &Path| fs::read_to_string(place.join("bootstrap")).is_ok_and(|seen| seen == hash);
-    if whole(&place) {
-        return Ok(place);
-    }
-    let _lock = layout.lock("template")?;
-    if whole(&place) {
-        return Ok(place);
-    }
-    crate::ui::step("Making a database with what a Supabase image contains", || {
-        let beside = Cluster {
-            prefix: prefix.clone(),
-            dir: layout.state.join("template.new"),
-            port: port::free()?,
-            durability: Durability::None,
-            user: layout.server_user.clone(),
-        };
-        beside.destroy()?;
-        beside.make_own(&beside.dir)?;
-        let made = beside
-            .initialise()
-            .and_then(|()| beside.start_server(&[]))
-            .and_then(|()| beside.bootstrap(layout));
-        beside.stop()?;
-        made?;
-        write_whole(&beside.dir.join("bootstrap"), hash)?;
-        remove(&place)?;
-        fs::rename(&beside.dir, &place)?;
-        Ok(place)
-    })
-}
-
-impl Cluster {
-    fn initialise(&self) -> Result<()> {
-        let password = self.dir.join("password");
-        fs::write(&password, PASSWORD)?;
-        fs::set_permissions(&password, fs::Permissions::from_mode(0o644))?;
-        self.server("initdb")
-            .args([
-                "--username",
-                Role::SupabaseAdmin.name(),
-                "--auth",
-                "scram-sha-256",
-                "--encoding",
-                "UTF8",
-                "--locale",
-                "C.UTF-8",
-            ])
-            .args(["--no-sync", "--pwfile"])
-            .arg(&password)
-            .arg("--pgdata")
-            .arg(self.data())
-            .capture()?;
-        remove(&password)
-    }
 }
 
 /// What a running server says of itself in `postmaster.pid`.
@@ -370,67 +290,6 @@ impl Postmaster {
     }
 }
 
-/// A cluster that is gone when its owner is, however that comes about.
-pub(crate) struct Throwaway(Cluster);
-
-impl Throwaway {
-    /// Starts a fresh cluster on a free port. What a killed xtask left behind is cleaned up first.
-    pub(crate) fn start(layout: &Layout, prefix: &Prefix, durability: Durability) -> Result<Self> {
-        use std::sync::atomic::{AtomicU32, Ordering};
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        sweep(layout, prefix)?;
-        let name = format!("tmp-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        // Between finding a port and using it another program may take it; a second try settles that.
-        let mut tries = 3;
-        loop {
-            let cluster = Self(Cluster::new(layout, prefix, &name, port::free()?, durability));
-            match cluster.0.start(layout) {
-                Ok(()) => return Ok(cluster),
-                Err(error) if tries == 1 || crate::cmd::interrupted() => return Err(error),
-                Err(_) => tries -= 1,
-            }
-        }
-    }
-}
-
-impl Throwaway {
-    /// Takes over a cluster that others make and start; its name must be [`throwaway_name`]'s.
-    pub(crate) fn adopt(cluster: Cluster) -> Self {
-        Self(cluster)
-    }
-}
-
-impl std::ops::Deref for Throwaway {
-    type Target = Cluster;
-
-    fn deref(&self) -> &Cluster {
-        &self.0
-    }
-}
-
-impl Drop for Throwaway {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.destroy() {
-            crate::ui::note(&format!("could not clean up {}: {error}", self.0.dir.display()));
-        }
-    }
-}
-
-/// Removes throwaway clusters whose xtask is no more.
-fn sweep(layout: &Layout, prefix: &Prefix) -> Result<()> {
-    for name in names(layout)? {
-        if owner(&name).is_some_and(|pid| kill(Pid::from_raw(pid), None) == Err(nix::errno::Errno::ESRCH)) {
-            Cluster::new(layout, prefix, &name, 0, Durability::None).destroy()?;
-        }
-    }
-    Ok(())
-}
-
-/// 42 of "tmp-42-0": the process of xtask that made the throwaway cluster.
-fn owner(name: &str) -> Option<i32> {
-    name.strip_prefix("tmp-")?.split(['-', '.']).next()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -447,13 +306,5 @@ mod tests {
         for text in ["", "4711\n", "x\n\n\n54322\n", "-1\na\nb\n1\n", "0\na\nb\n1\n", "1\na\nb\n70000\n"] {
             assert!(Postmaster::parse(text).is_none(), "{text:?}");
         }
-    }
-
-    #[test]
-    fn a_throwaway_cluster_names_its_owner_and_others_have_none() {
-        assert_eq!(owner("tmp-42-0"), Some(42));
-        assert_eq!(owner("tmp-42-0.new"), Some(42));
-        assert_eq!(owner("dev-15"), None);
-        assert_eq!(owner("tmp-x"), None);
     }
 }
