@@ -1,15 +1,19 @@
 //! Black-box tests over the real database, one module for each flow or promise.
 
+mod baselines;
 mod classes;
 mod deletion_export;
 mod functions;
 mod ingest_doors;
 mod ingest_model;
 mod ingest_races;
+mod lifesnaps;
 mod logs;
 mod onboarding;
+mod priority;
 mod readings;
 mod rls_matrix;
 mod shape;
 mod signup;
 mod tenancy;
+mod validation;
