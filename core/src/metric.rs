@@ -14,7 +14,7 @@ pub use table::{DIASTOLIC_RANGE, METRICS};
 
 /// The thirteen metrics of `wt_health_metrics.metric_type`, in the order of [`METRICS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs)] // the names say it, and METRICS says the rest
+#[expect(missing_docs, reason = "the names say it, and METRICS says the rest")]
 pub enum MetricType {
     Sleep,
     Stress,
@@ -48,7 +48,7 @@ pub enum Source {
 
 /// The unit in which a metric is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // `symbol` says it
+#[expect(missing_docs, reason = "`symbol` says it")]
 pub enum Unit {
     Minute,
     Score,
@@ -132,6 +132,12 @@ impl MetricType {
         self.spec().label
     }
 
+    /// The metric of a label; `None` for anything else.
+    #[must_use]
+    pub fn from_label(label: &str) -> Option<MetricType> {
+        METRICS.iter().find(|spec| spec.label == label).map(|spec| spec.metric)
+    }
+
     /// The instant, in whatever form instants have there, whose local day the reading counts for; the start where a
     /// period has no end.
     #[must_use]
@@ -145,7 +151,7 @@ impl MetricType {
     /// The metric behind a label or behind a phone's own identifier, and what that identifier adds.
     #[must_use]
     pub fn from_provider_name(name: &str) -> Option<(MetricType, Facet)> {
-        if let Ok(metric) = name.parse() {
+        if let Some(metric) = Self::from_label(name) {
             return Some((metric, Facet::Whole));
         }
         METRICS.iter().find_map(|spec| {
@@ -236,11 +242,7 @@ impl FromStr for MetricType {
     type Err = UnknownLabel;
 
     fn from_str(label: &str) -> Result<Self, UnknownLabel> {
-        METRICS
-            .iter()
-            .find(|spec| spec.label == label)
-            .map(|spec| spec.metric)
-            .ok_or_else(|| UnknownLabel(format!("{} is not a metric", Quoted(label))))
+        Self::from_label(label).ok_or_else(|| UnknownLabel(format!("{} is not a metric", Quoted(label))))
     }
 }
 

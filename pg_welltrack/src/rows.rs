@@ -56,7 +56,7 @@ impl Row {
             if !pg_sys::type_is_rowtype(row.oid()) {
                 return Err(Error::NotRows);
             }
-            let header = pg_sys::DatumGetHeapTupleHeader(row.datum());
+            let header: pg_sys::HeapTupleHeader = pg_sys::pg_detoast_datum(row.datum().cast_mut_ptr()).cast();
             let mut tuple = pg_sys::HeapTupleData {
                 t_len: pgrx::heap_tuple_header_get_datum_length(header) as u32,
                 t_data: header,

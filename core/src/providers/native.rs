@@ -9,6 +9,7 @@
 //! start_time, end_time, zone_offset, stages, recorded_at, source}`, its own source before the batch's. Other keys are
 //! skipped.
 
+mod capped;
 mod fields;
 mod record;
 
@@ -18,12 +19,12 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::metric::{MetricType, Source};
 use crate::reason::{Quoted, Reason};
 use crate::{UnixMicros, dedupe};
+use capped::Capped;
 use record::{Half, Parsed};
 
 /// The most records that one batch may hold.
@@ -120,7 +121,7 @@ pub fn parse(payload: &str) -> Result<Batch<'_>, BatchError> {
     let envelope = Envelope::read(payload)?;
     let ingestion_version = fields::name("ingestion_version", envelope.ingestion_version)
         .map_err(|reason| BatchError::Shape(reason.to_string()))?;
-    let parsed = envelope.records.0.iter().map(|raw| record::parse(raw.get(), envelope.source)).collect();
+    let parsed = envelope.records.kept.iter().map(|raw| record::parse(raw.get(), envelope.source)).collect();
     Ok(Batch { ingestion_version, outcomes: settle(parsed) })
 }
 
@@ -131,7 +132,7 @@ struct Envelope<'a> {
     #[serde(borrow, default)]
     ingestion_version: Option<&'a RawValue>,
     #[serde(borrow)]
-    records: Records<'a>,
+    records: Capped<&'a RawValue, MAX_RECORDS>,
 }
 
 impl<'a> Envelope<'a> {
@@ -148,45 +149,10 @@ impl<'a> Envelope<'a> {
         // serde's message may repeat a part of the payload.
         let envelope: Self =
             envelope.map_err(|error| BatchError::Shape(Quoted(&error.to_string()).to_string()))?;
-        match envelope.records.1 {
+        match envelope.records.count {
             count if count > MAX_RECORDS => Err(BatchError::TooMany(count)),
             _ => Ok(envelope),
         }
-    }
-}
-
-/// The records, unread, and how many there were: those beyond the limit are counted but not kept, so that a hundred
-/// megabytes of commas don't become a gigabyte of pointers.
-struct Records<'a>(Vec<&'a RawValue>, usize);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Records<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Records<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of records")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Records<'de>, A::Error> {
-                let mut records = Vec::new();
-                while records.len() < MAX_RECORDS {
-                    match sequence.next_element::<&'de RawValue>()? {
-                        Some(record) => records.push(record),
-                        None => break,
-                    }
-                }
-                let mut count = records.len();
-                while sequence.next_element::<IgnoredAny>()?.is_some() {
-                    count += 1;
-                }
-                Ok(Records(records, count))
-            }
-        }
-
-        deserializer.deserialize_seq(Collect)
     }
 }
 

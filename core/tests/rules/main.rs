@@ -1,4 +1,4 @@
-//! The rules, asked from outside as every user of the crate asks them. Property tests print their seed on failure.
+//! The rules, asked from outside as every user of the crate asks them. A property test that fails names its input.
 
 mod dedupe;
 mod native;

@@ -163,6 +163,8 @@ fn stages_that_overlap_leave_the_session_or_have_no_known_name_are_refused() {
     ] {
         assert_eq!(code(night(stages.clone())), Code::InvalidStages, "{stages}");
     }
+    assert_eq!(code(night(json!(vec![stage("awake", 0, 0); 2_881]))), Code::InvalidStages);
+    assert_eq!(row(night(json!(vec![stage("awake", 0, 0); 2_880]))).value_num, 0.0);
     assert_eq!(code(night(json!("deep"))), Code::WrongType);
     assert_eq!(code(night(json!([{"stage": "light"}]))), Code::MissingField);
 }

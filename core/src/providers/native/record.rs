@@ -7,11 +7,15 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::Row;
+use super::capped::Capped;
 use super::fields::{self, Raw, missing};
 use crate::UnixMicros;
 use crate::metric::{Facet, MetricType, Source};
 use crate::reason::{Code, Quoted, Reason};
 use crate::units::{UnitError, to_canonical};
+
+/// The most stages that one sleep may have: a day in epochs of 30 seconds has 2,880.
+const MAX_STAGES: usize = 2_880;
 
 /// What one record is by itself.
 pub(super) enum Parsed<'a> {
@@ -194,9 +198,16 @@ impl Record<'_> {
 
     /// The stages decide where there are any, else the value does.
     fn minutes_asleep(&self, row: &Row<'_>, facet: Facet) -> Result<f64, Reason> {
-        let stages: Vec<Stage<'_>> = match self.stages {
-            Some(stages) => serde_json::from_str(stages.get())
-                .map_err(|_| Reason::new(Code::WrongType, "stages must be an array of objects"))?,
+        let stages = match self.stages {
+            Some(stages) => {
+                let stages: Capped<Stage<'_>, MAX_STAGES> = serde_json::from_str(stages.get())
+                    .map_err(|_| Reason::new(Code::WrongType, "stages must be an array of objects"))?;
+                if stages.count > MAX_STAGES {
+                    let text = format!("a night has at most {MAX_STAGES} stages");
+                    return Err(Reason::new(Code::InvalidStages, text));
+                }
+                stages.kept
+            }
             None => Vec::new(),
         };
         if stages.is_empty() {
