@@ -10,7 +10,7 @@ use super::Row;
 use super::capped::Capped;
 use super::fields::{self, Raw, missing};
 use crate::UnixMicros;
-use crate::metric::{Facet, MetricType, Source};
+use crate::metric::{Aggregate, Facet, MetricType, Source};
 use crate::reason::{Code, Quoted, Reason};
 use crate::units::{UnitError, to_canonical};
 
@@ -124,50 +124,52 @@ fn read<'a>(json: &'a str, batch_source: Raw<'a>) -> Result<Parsed<'a>, Reason> 
     // What is sampled has one instant; what is summed needs a period.
     let end_time = match record.time("end_time", record.end_time)? {
         Some(end) => end,
-        None if metric.spec().aggregate == crate::metric::Aggregate::Mean => start_time,
+        None if metric.spec().aggregate == Aggregate::Mean => start_time,
         None => return Err(missing("end_time")),
     };
     if end_time < start_time {
         return Err(Reason::new(Code::EndBeforeStart, "end_time lies before start_time"));
     }
 
-    let mut row = Row {
-        source,
-        metric,
-        value_num: 0.0,
-        value_text: None,
-        start_time,
-        end_time,
-        recorded_at: record.time("recorded_at", record.recorded_at)?,
-        source_record_id: fields::name("id", record.id)?,
-    };
     let side = match facet {
         Facet::Systolic => Some(Side::Systolic),
         Facet::Diastolic => Some(Side::Diastolic),
         _ => None,
     };
-    match (metric, side) {
-        (_, Some(side)) => {
-            row.value_num = record.convert("value", record.value, &row)?;
-            return Ok(Parsed::Half(Half { row, side }));
+    let convert = |field, raw| record.convert(field, raw, metric, source);
+    let (value_num, value_text) = match metric {
+        MetricType::BloodPressure if side.is_none() => {
+            let value = record.value.ok_or_else(|| missing("value"))?;
+            let pressure: Pressure<'_> = object("a blood pressure", value.get())?;
+            let systolic = convert("systolic", pressure.systolic)?;
+            (systolic, Some(pressure_text(systolic, convert("diastolic", pressure.diastolic)?)))
         }
-        (MetricType::BloodPressure, None) => {
-            let pressure: Pressure<'_> =
-                object("a blood pressure", record.value.ok_or_else(|| missing("value"))?.get())?;
-            row.value_num = record.convert("systolic", pressure.systolic, &row)?;
-            let diastolic = record.convert("diastolic", pressure.diastolic, &row)?;
-            row.value_text = Some(pressure_text(row.value_num, diastolic));
-        }
-        (MetricType::Sleep, None) => row.value_num = record.minutes_asleep(&row, facet)?,
-        (MetricType::Hrv, None) => {
-            row.value_num = record.convert("value", record.value, &row)?;
+        MetricType::Sleep => match record.minutes_asleep(start_time, end_time)? {
+            Some(minutes) => (minutes, None),
+            None if facet == Facet::StagesOnly => return Err(missing("stages")),
+            None => (convert("value", record.value)?, None),
+        },
+        MetricType::Hrv => {
             // HealthKit knows only SDNN; everybody else measures RMSSD.
             let sdnn = facet == Facet::Sdnn || (facet == Facet::Whole && source == Source::Healthkit);
-            row.value_text = Some(Cow::Borrowed(if sdnn { "sdnn" } else { "rmssd" }));
+            (convert("value", record.value)?, Some(Cow::Borrowed(if sdnn { "sdnn" } else { "rmssd" })))
         }
-        _ => row.value_num = record.convert("value", record.value, &row)?,
-    }
-    Ok(Parsed::Row(row))
+        _ => (convert("value", record.value)?, None),
+    };
+    let row = Row {
+        source,
+        metric,
+        value_num,
+        value_text,
+        start_time,
+        end_time,
+        recorded_at: record.time("recorded_at", record.recorded_at)?,
+        source_record_id: fields::name("id", record.id)?,
+    };
+    Ok(match side {
+        Some(side) => Parsed::Half(Half { row, side }),
+        None => Parsed::Row(row),
+    })
 }
 
 /// An object, or a reason; a message from serde may repeat foreign text, so it is quoted.
@@ -184,10 +186,10 @@ impl Record<'_> {
         fields::time(field, raw, self.zone_offset)
     }
 
-    fn convert(&self, field: &str, raw: Raw<'_>, row: &Row<'_>) -> Result<f64, Reason> {
+    fn convert(&self, field: &str, raw: Raw<'_>, metric: MetricType, source: Source) -> Result<f64, Reason> {
         let number = fields::number(field, raw)?;
         let unit = fields::text("unit", self.unit)?;
-        to_canonical(row.metric, number, unit.as_deref(), Some(row.source)).map_err(|error| {
+        to_canonical(metric, number, unit.as_deref(), Some(source)).map_err(|error| {
             let code = match error {
                 UnitError::Unknown { .. } => Code::UnknownUnit,
                 UnitError::NotFinite => Code::NotFinite,
@@ -196,36 +198,28 @@ impl Record<'_> {
         })
     }
 
-    /// The stages decide where there are any, else the value does.
-    fn minutes_asleep(&self, row: &Row<'_>, facet: Facet) -> Result<f64, Reason> {
-        let stages = match self.stages {
-            Some(stages) => {
-                let stages: Capped<Stage<'_>, MAX_STAGES> = serde_json::from_str(stages.get())
-                    .map_err(|_| Reason::new(Code::WrongType, "stages must be an array of objects"))?;
-                if stages.count > MAX_STAGES {
-                    let text = format!("a night has at most {MAX_STAGES} stages");
-                    return Err(Reason::new(Code::InvalidStages, text));
-                }
-                stages.kept
-            }
-            None => Vec::new(),
-        };
-        if stages.is_empty() {
-            return match facet {
-                Facet::StagesOnly => Err(missing("stages")),
-                _ => self.convert("value", self.value, row),
-            };
+    /// What the stages add up to, if there are any: then they decide, and not the value.
+    fn minutes_asleep(&self, from: UnixMicros, to: UnixMicros) -> Result<Option<f64>, Reason> {
+        let Some(stages) = self.stages else { return Ok(None) };
+        let stages: Capped<Stage<'_>, MAX_STAGES> = serde_json::from_str(stages.get())
+            .map_err(|_| Reason::new(Code::WrongType, "stages must be an array of objects"))?;
+        if stages.count > MAX_STAGES {
+            let text = format!("a night has at most {MAX_STAGES} stages");
+            return Err(Reason::new(Code::InvalidStages, text));
+        }
+        if stages.count == 0 {
+            return Ok(None);
         }
 
-        let mut spans = Vec::with_capacity(stages.len());
-        for stage in &stages {
+        let mut spans = Vec::with_capacity(stages.count);
+        for stage in &stages.kept {
             let name = fields::text("stage", stage.stage)?.ok_or_else(|| missing("stage"))?;
             let start = self
                 .time("stage start_time", stage.start_time)?
                 .ok_or_else(|| missing("stage start_time"))?;
             let end =
                 self.time("stage end_time", stage.end_time)?.ok_or_else(|| missing("stage end_time"))?;
-            if end < start || start < row.start_time || end > row.end_time {
+            if end < start || start < from || end > to {
                 return Err(Reason::new(Code::InvalidStages, "a stage leaves the session's period"));
             }
             match StageKind::of(&name) {
@@ -243,7 +237,7 @@ impl Record<'_> {
         }
         let asleep = spans.iter().filter(|(_, _, kind)| *kind == StageKind::Asleep);
         let micros: UnixMicros = asleep.map(|(start, end, _)| end - start).sum();
-        Ok(micros as f64 / 60_000_000.0)
+        Ok(Some(micros as f64 / 60_000_000.0))
     }
 }
 
