@@ -22,7 +22,8 @@ create table public.wt_health_metrics (
   end_time timestamptz check (end_time between start_time and '2101-01-01 UTC'),
   local_date date not null,
   recorded_at timestamptz not null default now(),
-  raw_payload_json jsonb check (pg_column_size(raw_payload_json) <= 1048576),
+  -- A batch takes records of 512 kB of text; as jsonb the oddest of them are four times as large.
+  raw_payload_json jsonb check (pg_column_size(raw_payload_json) <= 4194304),
   source_record_id text collate "C" check (char_length(source_record_id) between 1 and 255),
   dedupe_hash bytea not null generated always as (
     welltrack.dedupe_hash(user_id, profile_id, welltrack.enum_label(source), welltrack.enum_label(metric_type),
@@ -30,7 +31,7 @@ create table public.wt_health_metrics (
   is_primary boolean not null default true,
   validation_status public.wt_validation_status not null default 'raw',
   rejection_reason text,
-  ingestion_source_version text check (char_length(ingestion_source_version) <= 64),
+  ingestion_source_version text check (char_length(ingestion_source_version) <= 255),
   processing_status public.wt_processing_status not null default 'pending',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),

@@ -142,11 +142,12 @@ fn check_blood_pressure(reading: &Reading<'_>, value: f64) -> Result<(), Reason>
     Ok(())
 }
 
-/// A number as people write it; one of 300 digits is cut short.
-struct Shown(f64);
+/// A number as people write it; with an exponent where it would have 300 digits.
+pub(crate) struct Shown(pub(crate) f64);
 
 impl std::fmt::Display for Shown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0.abs() < 1e15 { write!(f, "{}", self.0) } else { write!(f, "{:e}", self.0) }
+        let plain = self.0 == 0.0 || (1e-5..1e15).contains(&self.0.abs());
+        if plain { write!(f, "{}", self.0) } else { write!(f, "{:e}", self.0) }
     }
 }

@@ -109,7 +109,7 @@ proptest! {
 
 #[test]
 fn numbers_that_no_float_holds_and_nesting_bombs_cost_one_record() {
-    let bomb = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
+    let bomb = format!("{}{}", "[".repeat(250_000), "]".repeat(250_000));
     let record = |value: &str, more: &str| {
         format!(
             r#"{{"type":"steps","value":{value},{more}"start_time":"2026-03-01T00:00:00Z","end_time":"2026-03-01T01:00:00Z"}}"#
@@ -126,6 +126,9 @@ fn numbers_that_no_float_holds_and_nesting_bombs_cost_one_record() {
         record("1", r#""id":"\ud800","#),
         bomb.clone(),
         format!("\"{}\"", "x".repeat(1_000_000)),
+        // Longer than a record may be, and numbers that would fill a line.
+        record("2", &format!(r#""device":"{}","#, "x".repeat(600_000))),
+        record(r#"{"systolic":1e300,"diastolic":1e-300}"#, "").replace("steps", "blood_pressure"),
     ];
     let payload = format!(r#"{{"source":"manual","records":[{}]}}"#, records.join(","));
     let outcomes = parse(&payload).expect("a batch").outcomes;
@@ -148,8 +151,12 @@ fn numbers_that_no_float_holds_and_nesting_bombs_cost_one_record() {
             "wrong_type",
             "invalid_record",
             "invalid_record",
+            "invalid_record",
+            "row",
         ]
     );
+    let Some(Outcome::Row(pressure)) = outcomes.last() else { panic!("a pressure") };
+    assert_eq!(pressure.value_text.as_deref(), Some("1e300/1e-300"));
 }
 
 #[test]

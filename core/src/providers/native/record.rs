@@ -13,7 +13,10 @@ use crate::UnixMicros;
 use crate::metric::{Aggregate, Facet, MetricType, Source};
 use crate::reason::{Code, Quoted, Reason};
 use crate::units::{UnitError, to_canonical};
+use crate::validate::Shown;
 
+/// The longest record in bytes of JSON; it is stored beside its row. The longest night with all its stages has 350,000.
+const MAX_RECORD: usize = 512 * 1024;
 /// The most stages that one sleep may have: a day in epochs of 30 seconds has 2,880.
 const MAX_STAGES: usize = 2_880;
 
@@ -58,7 +61,7 @@ impl<'a> Half<'a> {
 }
 
 fn pressure_text(systolic: f64, diastolic: f64) -> Cow<'static, str> {
-    Cow::Owned(format!("{systolic}/{diastolic}"))
+    Cow::Owned(format!("{}/{}", Shown(systolic), Shown(diastolic)))
 }
 
 /// The record's own words. What isn't named here is skipped, however deep it nests.
@@ -110,6 +113,12 @@ pub(super) fn parse<'a>(json: &'a str, batch_source: Raw<'a>) -> Parsed<'a> {
 }
 
 fn read<'a>(json: &'a str, batch_source: Raw<'a>) -> Result<Parsed<'a>, Reason> {
+    if json.len() > MAX_RECORD {
+        return Err(Reason::new(
+            Code::InvalidRecord,
+            format!("a record may have at most {MAX_RECORD} bytes"),
+        ));
+    }
     let record: Record<'a> = object("a record", json)?;
 
     let source = fields::text("source", record.source.or(batch_source))?.ok_or_else(|| missing("source"))?;
