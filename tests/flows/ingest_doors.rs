@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use std::cell::RefCell;
+use std::slice::from_ref;
 use welltrack_tests::{Caller, Person, TestDb, sqlstate};
 
 /// Every unit that the doors have to convert, and a plain value in it.
@@ -236,7 +237,7 @@ fn a_record_that_has_a_name_replaces_itself_by_any_door() {
     for (nth, (from, to)) in periods.into_iter().cycle().take(18).enumerate() {
         let reading = Reading::steps("garmin", 0, nth as f64).hours(from, to).named("summary-1");
         match nth % 3 {
-            0 => drop(ingest(phone, person.profile_id, &records(&[reading.clone()])).expect("comes in")),
+            0 => drop(ingest(phone, person.profile_id, &records(from_ref(&reading))).expect("comes in")),
             1 => upsert(phone, &[reading.row(*person)]).expect("comes in"),
             _ => drop(copy(service, &[reading.row(*person)]).expect("comes in")),
         }

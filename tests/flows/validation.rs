@@ -6,6 +6,7 @@
 
 use crate::readings::{Reading, ingest, records, table, upsert, versions};
 use serde_json::{Value, json};
+use std::slice::from_ref;
 use std::sync::Barrier;
 use std::thread;
 use welltrack_tests::{Caller, TestDb};
@@ -152,7 +153,7 @@ fn what_contradicts_itself_is_rejected_with_the_reason() {
             }
             _ => {}
         }
-        upsert(&mut phone, &[row.clone()]).unwrap_or_else(|error| panic!("{row}: {error}"));
+        upsert(&mut phone, from_ref(&row)).unwrap_or_else(|error| panic!("{row}: {error}"));
         db.run_jobs();
         let found = db
             .admin()
@@ -172,12 +173,12 @@ fn a_rejected_reading_stays_and_comes_back_when_it_is_corrected() {
     let person = db.sign_up("ada@example.com");
     let (mut admin, mut phone) = (db.admin(), db.api(person.caller()));
     let wrong = Reading::steps("garmin", 0, 200_000.0);
-    ingest(&mut phone, person.profile_id, &records(&[wrong.clone()])).expect("comes in");
+    ingest(&mut phone, person.profile_id, &records(from_ref(&wrong))).expect("comes in");
     assert_eq!(db.run_jobs()["judged"], 1);
     let rejected = versions(&mut admin, person);
 
     // Sent again as it was, it stays rejected and costs nothing.
-    ingest(&mut phone, person.profile_id, &records(&[wrong.clone()])).expect("comes in");
+    ingest(&mut phone, person.profile_id, &records(from_ref(&wrong))).expect("comes in");
     upsert(&mut phone, &[wrong.row(person)]).expect("comes in");
     assert_eq!(db.run_jobs()["judged"], 0);
     assert_eq!(versions(&mut admin, person), rejected);
