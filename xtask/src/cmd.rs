@@ -108,10 +108,10 @@ impl Cmd {
         self
     }
 
-    /// Appends the output to this file instead of showing it.
+    /// Appends the output to this file instead of showing it, and asks for it without colours.
     pub(crate) fn log(mut self, log: impl Into<PathBuf>) -> Self {
         self.log = Some(log.into());
-        self
+        self.env("NO_COLOR", "1").env("CARGO_TERM_COLOR", "never").env("TERM", "dumb")
     }
 
     /// Looks for programs in this folder first.

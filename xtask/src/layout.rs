@@ -6,11 +6,12 @@
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::unistd::{Uid, User};
 
-use crate::cmd::Cmd;
+use crate::cmd::{Cmd, Interrupted, interrupted};
 use crate::stamp::Inputs;
 use crate::ui;
 
@@ -93,13 +94,20 @@ impl Layout {
             .truncate(false)
             .write(true)
             .open(self.state.join(format!("{name}.lock")))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                ui::note(&format!("another cargo xtask is busy here ({name}); waiting for it"));
-                file.lock()?;
+        let mut told = false;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(error).context("could not lock"),
+                Err(TryLockError::WouldBlock) if interrupted() => bail!(Interrupted),
+                Err(TryLockError::WouldBlock) => {
+                    if !told {
+                        ui::note(&format!("another cargo xtask is busy here ({name}); waiting for it"));
+                        told = true;
+                    }
+                    std::thread::sleep(Duration::from_millis(200));
+                }
             }
-            Err(TryLockError::Error(error)) => return Err(error).context("could not lock"),
         }
         Ok(file)
     }

@@ -3,54 +3,57 @@
 //! Promises: a spinner on a terminal, plain lines elsewhere; colours only where they are wanted (NO_COLOR is honoured). Stops at
 //! standard error for progress, so that standard output stays usable in a pipe.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use console::{Style, measure_text_width, style};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// Does a step while showing that it goes on, and says how long it took.
+/// The spinners that turn right now; what is written meanwhile goes above them.
+static SPINNERS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Does a step while showing that it goes on, and says how long it took. Steps may contain steps.
 pub(crate) fn step<T>(title: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let start = Instant::now();
-    let terminal = console::user_attended_stderr();
-    let bar = if terminal {
-        let bar = ProgressBar::new_spinner().with_message(title.to_owned());
+    let spinner = SPINNERS.add(ProgressBar::new_spinner().with_message(title.to_owned()));
+    if console::user_attended_stderr() {
         if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {msg} {elapsed:.dim}") {
-            bar.set_style(style);
+            spinner.set_style(style);
         }
-        bar.enable_steady_tick(Duration::from_millis(100));
-        bar
+        spinner.enable_steady_tick(Duration::from_millis(100));
     } else {
-        eprintln!("… {title}");
-        ProgressBar::hidden()
-    };
+        say(&format!("… {title}"));
+    }
     let result = work();
-    bar.finish_and_clear();
+    spinner.finish_and_clear();
+    SPINNERS.remove(&spinner);
     let (mark, colour) =
         if result.is_ok() { ("✓", Style::new().green()) } else { ("✗", Style::new().red()) };
-    eprintln!(
-        "{} {title} {}",
-        colour.for_stderr().apply_to(mark),
-        style(took(start.elapsed())).dim().for_stderr()
-    );
+    let time = style(took(start.elapsed())).dim().for_stderr();
+    say(&format!("{} {title} {time}", colour.for_stderr().apply_to(mark)));
     result
+}
+
+fn say(text: &str) {
+    SPINNERS.suspend(|| eprintln!("{text}"));
 }
 
 /// One line on the side.
 pub(crate) fn note(text: &str) {
-    eprintln!("{} {text}", style("·").dim().for_stderr());
+    say(&format!("{} {text}", style("·").dim().for_stderr()));
 }
 
 /// A heading between parts.
 pub(crate) fn heading(text: &str) {
-    eprintln!("\n{}", style(text).bold().for_stderr());
+    say(&format!("\n{}", style(text).bold().for_stderr()));
 }
 
 /// The end of a run that failed: the error, and each reason below it.
 pub(crate) fn failure(error: &anyhow::Error) {
-    eprintln!("{} {error}", style("error:").red().bold().for_stderr());
+    say(&format!("{} {error}", style("error:").red().bold().for_stderr()));
     for reason in error.chain().skip(1) {
-        eprintln!("{} {reason}", style("because:").red().for_stderr());
+        say(&format!("{} {reason}", style("because:").red().for_stderr()));
     }
 }
 

@@ -37,6 +37,9 @@ impl Pgrx {
             Cmd::new("cargo")
                 .args(["install", "cargo-pgrx", "--locked", "--force", "--version", &format!("={version}"), "--root"])
                 .arg(&folder)
+                // It only calls cargo and copies files: a quick build is worth more than a quick program.
+                .args(["--profile", "dev"])
+                .env("CARGO_PROFILE_DEV_DEBUG", "false")
                 // A target folder of its own that stays until the end: an interrupted build goes on where it was.
                 .env("CARGO_TARGET_DIR", &build)
                 .cwd(&layout.cache)

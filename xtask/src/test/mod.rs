@@ -123,7 +123,13 @@ impl Report {
             passed: result.is_ok(),
             time: start.elapsed(),
         });
-        result.inspect_err(ui::failure).ok()
+        result
+            .inspect_err(|error| {
+                if !interrupted() {
+                    ui::failure(error)
+                }
+            })
+            .ok()
     }
 
     /// Prints the summary, whose last line counts; gives whether everything passed.
