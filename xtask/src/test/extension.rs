@@ -134,6 +134,10 @@ fn upgrade(ctx: &Context) -> Result<()> {
         fresh.lines().count() > 5,
         "sql-tests/catalogue.sql tells next to nothing of the extension:\n{fresh}"
     );
+    let definers = "select count(*) from pg_depend d join pg_proc p on d.classid = 'pg_proc'::regclass and d.objid = p.oid
+                    where d.deptype = 'e' and p.prosecdef
+                      and d.refobjid = (select oid from pg_extension where extname = 'pg_welltrack')";
+    ensure!(run("fresh", definers)?.trim() == "0", "a function of the extension is SECURITY DEFINER");
     if upgraded != fresh {
         let diff =
             TextDiff::from_lines(&fresh, &upgraded).unified_diff().header("fresh", "upgraded").to_string();

@@ -42,8 +42,9 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
 /// A function of a trusted extension that runs with its owner's rights runs as the superuser, for everyone.
 fn no_security_definer(ctx: &Context) -> Result<()> {
     let mut found = Vec::new();
-    for file in files_below(&ctx.layout.root.join("pg_welltrack"))? {
-        let Ok(text) = fs::read_to_string(&file) else { continue };
+    let folder = ctx.layout.root.join("pg_welltrack");
+    for file in [files_below(&folder.join("src"))?, files_below(&folder.join("sql"))?].concat() {
+        let text = fs::read_to_string(&file)?;
         found.extend(definer_lines(&text).map(|line| format!("{}:{line}", file.display())));
     }
     if found.is_empty() {
