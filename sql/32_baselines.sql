@@ -79,11 +79,12 @@ begin
       select n.profile_id, min(n.local_date) as first_day, max(n.local_date) as last_day
       from new_rows n group by n.profile_id
     ), contested as materialized (
-      select m.profile_id, m.metric_type
-      from span s join public.wt_health_metrics m
-        on m.profile_id = s.profile_id and m.local_date between s.first_day and s.last_day
-      group by m.profile_id, m.metric_type
-      having min(m.source) <> max(m.source)
+      select s.profile_id, k.metric_type
+      from span s cross join lateral (
+        select m.metric_type from public.wt_health_metrics m
+        where m.profile_id = s.profile_id and m.local_date between s.first_day and s.last_day
+        group by m.metric_type
+        having min(m.source) <> max(m.source)) k
     )
     select array_agg(d.profile_id), array_agg(d.metric_type), array_agg(d.local_date)
     into profile_ids, metric_types, local_dates
@@ -109,11 +110,12 @@ begin
       select d.profile_id, min(d.local_date) as first_day, max(d.local_date) as last_day
       from days d group by d.profile_id
     ), contested as materialized (
-      select m.profile_id, m.metric_type
-      from span s join public.wt_health_metrics m
-        on m.profile_id = s.profile_id and m.local_date between s.first_day and s.last_day
-      group by m.profile_id, m.metric_type
-      having min(m.source) <> max(m.source) or bool_or(m.is_primary = (m.validation_status = 'rejected'))
+      select s.profile_id, k.metric_type
+      from span s cross join lateral (
+        select m.metric_type from public.wt_health_metrics m
+        where m.profile_id = s.profile_id and m.local_date between s.first_day and s.last_day
+        group by m.metric_type
+        having min(m.source) <> max(m.source) or bool_or(m.is_primary = (m.validation_status = 'rejected'))) k
     )
     select array_agg(d.profile_id), array_agg(d.metric_type), array_agg(d.local_date)
     into profile_ids, metric_types, local_dates

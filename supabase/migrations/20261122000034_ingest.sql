@@ -8,12 +8,10 @@
 --
 -- Runs with the caller's rights, so row-level security holds; one transaction: all of it or nothing.
 -- Errors: PT404 no such profile (or not the caller's), PT400 not a batch, PT413 too much at once.
--- The plan does not depend on the batch, and planning it each time would cost as much as parsing it. Without sequential
--- scans a plan that a session made while the table was small still suits it when it has grown; compiling it would take
--- longer than running it.
+-- Without sequential scans, a plan that a session made while the tables were small (this statement's or that of a foreign
+-- key's check) still suits them when they have grown; compiling the plan would take longer than running it.
 create function public.ingest_health_metrics(profile_id uuid, records jsonb) returns jsonb
-language plpgsql security invoker set search_path = '' set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set jit = off as $$
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   target constant uuid := $1;
   list constant jsonb := case jsonb_typeof($2) when 'object' then $2 -> 'records' else $2 end;
@@ -45,20 +43,6 @@ begin
   with incoming as materialized (
     select *, source::public.wt_metric_source as src, metric_type::public.wt_metric_type as metric
     from welltrack.native_metrics(owner, target, $2::text)
-  ), existing as materialized (
-    -- The provider's name for a record finds it first; a record without a name is found by its identity. Two index
-    -- scans with the sorted keys of the whole batch, not one probe a record.
-    select m.id, m.source, m.metric_type, m.source_record_id, null::bytea as identity, m.dedupe_hash, m.value_num,
-           m.value_text, m.raw_payload_json
-    from public.wt_health_metrics m
-    where m.user_id = owner and m.source_record_id = any (array(
-      select i.source_record_id from incoming i where i.dedupe_hash is not null and i.source_record_id is not null))
-    union all
-    select m.id, m.source, m.metric_type, null, m.dedupe_hash, m.dedupe_hash, m.value_num, m.value_text,
-           m.raw_payload_json
-    from public.wt_health_metrics m
-    where m.user_id = owner and m.dedupe_hash = any (array(
-      select i.dedupe_hash from incoming i where i.source_record_id is null))
   ), found as materialized (
     select i.src, i.metric, i.value_num, i.value_text, i.unit, i.start_time, i.end_time, i.recorded_at,
            i.source_record_id, i.ingestion_version, i.dedupe_hash, list -> i.ordinal as payload,
@@ -68,9 +52,16 @@ begin
            (e.value_num, e.value_text, e.raw_payload_json)
              is distinct from (i.value_num, i.value_text, list -> i.ordinal) as changed
     from incoming i
-    left join existing e
-      on coalesce(i.source_record_id, i.dedupe_hash::text) = coalesce(e.source_record_id, e.identity::text)
-         and e.source = i.src and e.metric_type = i.metric
+    -- The provider's name for a record finds it first; a record without a name is found by its identity.
+    left join lateral (
+      (select m.* from public.wt_health_metrics m
+       where m.user_id = owner and m.source_record_id = i.source_record_id and m.source = i.src
+         and m.metric_type = i.metric
+       limit 1)
+      union all
+      (select m.* from public.wt_health_metrics m
+       where i.source_record_id is null and m.user_id = owner and m.dedupe_hash = i.dedupe_hash
+       limit 1)) e on true
     where i.dedupe_hash is not null
   ), placed as materialized (
     -- A row that moves away with its name leaves its period free: what the batch has there is a new reading.
@@ -80,9 +71,11 @@ begin
   ), gone as (
     -- A record whose period moved gets a new identity: its old row, and whatever stood at the new identity, give way.
     delete from public.wt_health_metrics m
-    where m.user_id = owner
-      and (m.id = any (array(select f.old_id from placed f where f.moved))
-           or m.dedupe_hash = any (array(select f.dedupe_hash from placed f where f.moved)))
+    using (select f.old_id from placed f where f.moved
+           union
+           select e.id from placed f join public.wt_health_metrics e on e.dedupe_hash = f.dedupe_hash
+           where f.moved and e.user_id = owner) g (id)
+    where m.id = g.id and m.user_id = owner
     returning m.id
   ), revised as (
     update public.wt_health_metrics m
@@ -110,11 +103,10 @@ begin
              coalesce(excluded.source_record_id, m.source_record_id))
     returning m.id, m.xmax = 0 as fresh
   ), tally as (
-    select (select count(*) from added a where a.fresh and not exists (select from placed f where f.old_id = a.id))
-             as inserted,
-           (select count(*) from revised)
-             + (select count(*) from added a where not a.fresh or exists (select from placed f where f.old_id = a.id))
-             as updated
+    -- A moved row went and came again: it counts as updated.
+    select (select count(*) filter (where a.fresh) from added a) - n.moved as inserted,
+           (select count(*) from revised) + (select count(*) filter (where not a.fresh) from added a) + n.moved as updated
+    from (select count(*) filter (where f.moved) as moved from placed f) n
   )
   select jsonb_build_object(
     'received', count(*),
