@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
+use nix::unistd::{Uid, User};
 use similar::TextDiff;
 
 use super::{Context, Report};
@@ -69,6 +70,9 @@ fn pg_test(ctx: &Context) -> Result<()> {
         fs::write(shim.join("sudo"), SUDO)?;
         fs::set_permissions(shim.join("sudo"), fs::Permissions::from_mode(0o755))?;
         cmd = cmd.path_first(&shim).env("CARGO_PGRX_TEST_RUNAS", &user.name);
+    } else if let Some(user) = User::from_uid(Uid::effective())? {
+        // The framework asks this variable, which a container may not set.
+        cmd = cmd.env("USER", user.name);
     }
     let result = cmd.run();
     remove(&scratch)?;
