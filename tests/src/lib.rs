@@ -46,14 +46,17 @@ pub struct Person {
 impl TestDb {
     /// Clones the template. Panics with the command to run when there is no test cluster.
     pub fn new() -> Self {
-        let url = std::env::var(ADMIN_URL)
-            .unwrap_or_else(|_| panic!("{ADMIN_URL} is not set: run these tests with `cargo xtask test flows`"));
+        let url = std::env::var(ADMIN_URL).unwrap_or_else(|_| {
+            panic!("{ADMIN_URL} is not set: run these tests with `cargo xtask test flows`")
+        });
         let template = std::env::var(TEMPLATE).unwrap_or_else(|_| "wt_template".to_owned());
         let admin = Config::from_str(&url).expect("the URL of the test cluster is well-formed");
         let name = format!("wt_test_{}", Uuid::new_v4().simple());
         let mut client = admin.connect(NoTls).expect("the test cluster answers");
         client
-            .batch_execute(&format!("create database {name} template {template} owner postgres strategy wal_log"))
+            .batch_execute(&format!(
+                "create database {name} template {template} owner postgres strategy wal_log"
+            ))
             .expect("the template can be cloned");
         TestDb { admin, name }
     }
@@ -122,7 +125,8 @@ impl TestDb {
         let mut owner = self.owner();
         let (mut judged, mut baselines) = (0, 0);
         loop {
-            let done: Value = owner.query_one("select public.run_health_jobs()", &[]).expect("the jobs run").get(0);
+            let done: Value =
+                owner.query_one("select public.run_health_jobs()", &[]).expect("the jobs run").get(0);
             let count = |key: &str| done[key].as_u64().expect("the jobs count");
             judged += count("judged");
             baselines += count("baselines");
@@ -158,7 +162,9 @@ impl Person {
 pub fn become_caller(client: &mut Client, caller: Caller) {
     let (role, claims) = match caller {
         Caller::Anon => ("anon", json!({"role": "anon"})),
-        Caller::Person(id) => ("authenticated", json!({"role": "authenticated", "sub": id, "aud": "authenticated"})),
+        Caller::Person(id) => {
+            ("authenticated", json!({"role": "authenticated", "sub": id, "aud": "authenticated"}))
+        }
         Caller::Service => ("service_role", json!({"role": "service_role"})),
     };
     client
