@@ -165,23 +165,13 @@ fn print_status(stack: &Stack) -> Result<()> {
         _ => style(format!("{applied} applied, {pending} pending: cargo xtask up")).yellow().to_string(),
     };
     let extension = one("select extversion from pg_extension where extname = 'pg_welltrack'")?;
+    let since = one("select date_trunc('second', pg_postmaster_start_time())")?;
     let rows = [
         ("database", style("running").green().to_string()),
         ("url", style(stack.url(Role::Postgres)).cyan().to_string()),
         ("for PostgREST", stack.url(Role::Authenticator)),
         ("server", one("show server_version")?),
-        (
-            "process",
-            stack.pid().map_or_else(
-                || "gone".to_owned(),
-                |pid| {
-                    format!(
-                        "{pid}, since {}",
-                        one("select date_trunc('second', pg_postmaster_start_time())").unwrap_or_default()
-                    )
-                },
-            ),
-        ),
+        ("process", stack.pid().map_or_else(|| "gone".to_owned(), |pid| format!("{pid}, since {since}"))),
         ("migrations", migrations),
         ("pg_welltrack", if extension.is_empty() { "not created".to_owned() } else { extension }),
         ("size", one("select pg_size_pretty(pg_database_size(current_database()))")?),
