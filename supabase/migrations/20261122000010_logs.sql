@@ -124,7 +124,7 @@ begin
   if jsonb_typeof($1) is distinct from 'object' then
     raise exception 'log_error takes one JSON object' using errcode = '22023';
   end if;
-  select regexp_replace(coalesce(jsonb_object_agg(e.key, e.value), '{}')::text, secret, '[secret]', 'gi') into clean
+  select regexp_replace(coalesce(jsonb_object_agg(e.key, e.value), '{}')::text, secret, '[secret]', 'gi')::jsonb into clean
   from jsonb_each(case when jsonb_typeof($1 -> 'context') = 'object' then $1 -> 'context' else '{}' end) e
   where e.key !~* forbidden and jsonb_typeof(e.value) in ('string', 'number', 'boolean', 'null');
   if pg_column_size(clean) > 8000 then
