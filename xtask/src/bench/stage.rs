@@ -197,8 +197,9 @@ impl Stage {
         })
     }
 
-    /// Fills `wt_health_metrics` and `bench_copy` up to `total` rows with other people's readings, triggers off.
-    pub(crate) fn grow_to(&mut self, total: usize) -> Result<()> {
+    /// Fills `wt_health_metrics` and, as far, the stand-ins in `tables` up to `total` rows with other people's readings,
+    /// triggers off.
+    pub(crate) fn grow_to(&mut self, total: usize, tables: &[&str]) -> Result<()> {
         let have: i64 = self.admin.query_one("select count(*) from public.wt_health_metrics", &[])?.get(0);
         let missing = total.saturating_sub(usize::try_from(have)?) / BATCH;
         let people = self.people(missing)?;
@@ -220,16 +221,19 @@ impl Stage {
                  where p.id = any ($1)",
                 &[&ids],
             )?;
-            self.admin.execute(
-                &format!(
-                    "insert into bench_copy ({COLUMNS}) select {COLUMNS} from public.wt_health_metrics \
-                     where profile_id = any ($1)"
-                ),
-                &[&ids],
-            )?;
+            for table in tables {
+                self.admin.execute(
+                    &format!(
+                        "insert into {table} ({COLUMNS}) select {COLUMNS} from public.wt_health_metrics \
+                         where profile_id = any ($1)"
+                    ),
+                    &[&ids],
+                )?;
+            }
         }
         self.admin.batch_execute("set session_replication_role = origin")?;
-        self.settle(&["public.wt_health_metrics", "bench_copy", "public.wt_profiles"])
+        self.settle(tables)?;
+        self.settle(&["public.wt_health_metrics", "public.wt_profiles"])
     }
 
     /// Vacuums and analyses `tables` and writes a checkpoint, so that no measurement pays for what came before it.
