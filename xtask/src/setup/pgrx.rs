@@ -35,16 +35,25 @@ impl Pgrx {
         ui::step(&format!("Building cargo-pgrx {version} (once, some minutes)"), || {
             let build = layout.cache.join("cargo-pgrx-build");
             Cmd::new("cargo")
-                .args(["install", "cargo-pgrx", "--locked", "--force", "--version", &format!("={version}"), "--root"])
+                .args([
+                    "install",
+                    "cargo-pgrx",
+                    "--locked",
+                    "--force",
+                    "--version",
+                    &format!("={version}"),
+                    "--root",
+                ])
                 .arg(&folder)
-                // It only calls cargo and copies files: a quick build is worth more than a quick program.
-                .args(["--profile", "dev"])
+                // It only calls cargo and copies files: a quick build is worth more than a quick program, and without its
+                // features (downloads of Postgres) no OpenSSL headers are needed.
+                .args(["--profile", "dev", "--no-default-features"])
                 .env("CARGO_PROFILE_DEV_DEBUG", "false")
                 // A target folder of its own that stays until the end: an interrupted build goes on where it was.
                 .env("CARGO_TARGET_DIR", &build)
                 .cwd(&layout.cache)
                 .log(layout.log("setup"))
-                .hint("is crates.io within reach? pkg-config and libssl-dev may be missing (Debian packages of these names)")
+                .hint("is crates.io within reach? a C compiler is needed, too (Debian: gcc, libc6-dev)")
                 .run()?;
             remove(&build)
         })?;
