@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::prefix::MAJORS;
-use crate::cmd::Cmd;
+use crate::cmd::{Cmd, Interrupted, interrupted};
 use crate::layout::{Layout, make_dir, remove};
 
 const UPDATE_HINT: &str =
@@ -62,6 +62,7 @@ pub(crate) fn tool_packages() -> Result<Vec<String>> {
 /// Fetches the packages, and the shared libraries they need that this machine lacks, into the cache. Gives their files.
 pub(crate) fn fetch(layout: &Layout, packages: &[String]) -> Result<Vec<PathBuf>> {
     if let Some(package) = packages.iter().find(|package| !known(package)) {
+        ensure!(!interrupted(), Interrupted);
         bail!(
             "Debian package `{package}` is in none of this machine's package lists. What to do: {UPDATE_HINT}; on Ubuntu, \
              switch `universe` on"
@@ -70,7 +71,7 @@ pub(crate) fn fetch(layout: &Layout, packages: &[String]) -> Result<Vec<PathBuf>
     let wanted = with_missing_libraries(layout, packages)?;
     match download(layout, &wanted) {
         // Lists that are some days old name versions that the mirror no longer has.
-        Err(_) if !crate::cmd::interrupted() && layout.server_user.is_some() => {
+        Err(_) if !interrupted() && layout.server_user.is_some() => {
             update_lists(layout)?;
             download(layout, &with_missing_libraries(layout, packages)?)
         }
