@@ -1,0 +1,3 @@
+//! Runs WASM edge functions behind Supabase's URLs.
+
+fn main() {}
