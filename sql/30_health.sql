@@ -10,7 +10,8 @@ create type public.wt_processing_status as enum ('pending', 'processed', 'error'
 create type public.wt_provider as enum ('garmin', 'strava');
 
 create table public.wt_health_metrics (
-  id uuid primary key default gen_random_uuid(),
+  -- Ordered by time, so that the index grows at its end: among millions of random ids each new row dirties another page.
+  id uuid primary key default welltrack.uuid_v7(),
   user_id uuid not null default auth.uid(),
   profile_id uuid not null,
   source public.wt_metric_source not null,

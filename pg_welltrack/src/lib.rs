@@ -12,6 +12,7 @@
 mod convert;
 mod error;
 mod identity;
+mod ids;
 mod metrics;
 mod native;
 mod people;

@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod identity;
+mod ids;
 mod metrics;
 mod native;
 mod people;

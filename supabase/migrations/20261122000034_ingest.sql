@@ -88,7 +88,7 @@ begin
     insert into public.wt_health_metrics as m
       (id, user_id, profile_id, source, metric_type, value_num, value_text, unit, start_time, end_time, local_date,
        recorded_at, raw_payload_json, source_record_id, ingestion_source_version)
-    select coalesce(f.old_id, gen_random_uuid()), owner, target, f.src, f.metric, f.value_num, f.value_text,
+    select coalesce(f.old_id, welltrack.uuid_v7()), owner, target, f.src, f.metric, f.value_num, f.value_text,
            f.unit, f.start_time, f.end_time, f.local_date, coalesce(f.recorded_at, now()), f.payload,
            f.source_record_id, f.ingestion_version
     from placed f

@@ -49,6 +49,7 @@ const CALLERS: &[(&str, &[&str])] = &[
     ("welltrack.native_metrics(uuid,uuid,text)",           WRITERS),
     ("welltrack.source_priority(text)",                    WRITERS),
     ("welltrack.to_canonical(text,double precision,text,text)", WRITERS),
+    ("welltrack.uuid_v7()",                                WRITERS),
     ("welltrack.validate_metric(text,double precision,text,timestamp with time zone,timestamp with time zone,timestamp with time zone)", WRITERS),
 ];
 

@@ -33,6 +33,7 @@ mod tests {
                  native_metrics immutable strict parallel safe\n\
                  source_priority immutable strict parallel safe\n\
                  to_canonical immutable parallel safe\n\
+                 uuid_v7 volatile parallel safe\n\
                  validate_metric stable parallel safe"
             )
         );

@@ -74,6 +74,7 @@ do $$ declare t text; begin
     execute format('create policy own_rows on %I to authenticated using (user_id = (select auth.uid()))
                     with check (user_id = (select auth.uid()))', t);
     execute format('grant all on %I to authenticated', t);
+    execute format('alter table %I alter id set default gen_random_uuid()', t);
     continue when t = 'bench_bare';
     execute format('create trigger audit_insert after insert on %I referencing new table as new_rows
                     for each statement execute function wt_private.audit(''owned'')', t);
@@ -120,6 +121,8 @@ impl Stage {
         let connect = |role: &str| database.clone().user(role).password("postgres").connect(NoTls);
         let mut admin = connect("supabase_admin").context("connecting as the superuser")?;
         admin.batch_execute(STAND_INS).context("building the tables to compare with")?;
+        // The background job would judge what one measurement wrote in the middle of the next.
+        admin.batch_execute("update cron.job set active = false").context("holding the background jobs")?;
         let mut api = connect("authenticator").context("connecting as the API does")?;
         api.batch_execute("set role authenticated; set statement_timeout = 0")?;
         Ok(Stage { api, admin, caller: None })
