@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod rows;
+pub mod simulator;
 
 use postgres::{Client, Config, NoTls};
 use serde_json::{Value, json};
