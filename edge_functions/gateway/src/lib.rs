@@ -1,1 +1,12 @@
-//! What stands around the functions: tokens, the short way to `rpc`, and the local stand-ins for PostgREST and GoTrue.
+//! What stands around the functions: who a token speaks for, the short way to an SQL function, and, for the local stack
+//! only, the stand-ins for PostgREST and GoTrue.
+//!
+//! Promises: answers, statuses and error bodies are those of Supabase's own services. Stops at serving: this is a library,
+//! the host mounts it.
+
+pub mod answer;
+pub mod jwt;
+pub mod rpc;
+mod secret;
+
+pub use secret::Secret;
