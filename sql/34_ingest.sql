@@ -45,29 +45,32 @@ begin
     from welltrack.native_metrics(owner, target, $2::text)
   ), found as materialized (
     select i.src, i.metric, i.value_num, i.value_text, i.unit, i.start_time, i.end_time, i.recorded_at,
-           i.source_record_id, i.ingestion_version, i.dedupe_hash, list -> i.ordinal as payload,
-           (welltrack.day_anchor(i.metric_type, i.start_time, i.end_time) at time zone zone)::date as local_date,
-           e.id as stored_id,
+           i.source_record_id, i.ingestion_version, i.dedupe_hash, i.ordinal, e.id as stored_id,
            e.dedupe_hash <> i.dedupe_hash as moved,
-           (e.value_num, e.value_text, e.raw_payload_json)
-             is distinct from (i.value_num, i.value_text, list -> i.ordinal) as changed
+           e.value_num is distinct from i.value_num or e.value_text is distinct from i.value_text
+             or e.raw_payload_json is distinct from list -> i.ordinal as changed
     from incoming i
     -- The provider's name for a record finds it first; a record without a name is found by its identity.
     left join lateral (
-      (select m.* from public.wt_health_metrics m
+      (select m.id, m.dedupe_hash, m.value_num, m.value_text, m.raw_payload_json from public.wt_health_metrics m
        where m.user_id = owner and m.source_record_id = i.source_record_id and m.source = i.src
          and m.metric_type = i.metric
        limit 1)
       union all
-      (select m.* from public.wt_health_metrics m
+      (select m.id, m.dedupe_hash, m.value_num, m.value_text, m.raw_payload_json from public.wt_health_metrics m
        where i.source_record_id is null and m.user_id = owner and m.dedupe_hash = i.dedupe_hash
        limit 1)) e on true
     where i.dedupe_hash is not null
   ), placed as materialized (
-    -- A row that moves away with its name leaves its period free: what the batch has there is a new reading.
-    select f.*, case when f.moved or f.stored_id not in (select v.stored_id from found v where v.moved)
-                     then f.stored_id end as old_id
+    -- What has to be written. A row that moves away with its name leaves its period free: what the batch has there is a
+    -- new reading.
+    select f.*, list -> f.ordinal as payload,
+           (welltrack.day_anchor(welltrack.enum_label(f.metric), f.start_time, f.end_time) at time zone zone)::date
+             as local_date,
+           case when f.moved or f.stored_id not in (select v.stored_id from found v where v.moved)
+                then f.stored_id end as old_id
     from found f
+    where f.changed or f.moved or f.stored_id is null or f.stored_id in (select v.stored_id from found v where v.moved)
   ), gone as (
     -- A record whose period moved gets a new identity: its old row, and whatever stood at the new identity, give way.
     delete from public.wt_health_metrics m

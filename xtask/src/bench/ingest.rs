@@ -23,14 +23,17 @@ pub(crate) fn run(database: &Config, say: &dyn Fn(&str)) -> Result<bool> {
         say(&format!("growing to {size} rows"));
         // What one would write by hand is compared at the first size; COPY, the floor, grows along to the last.
         let by_hand = size == SIZES[0];
-        let stand_ins =
-            if by_hand { &["bench_copy", "bench_trigger", "bench_bare", "bench_upsert"][..] } else { &["bench_copy"] };
+        let stand_ins = if by_hand {
+            &["bench_copy", "bench_trigger", "bench_bare", "bench_upsert"][..]
+        } else {
+            &["bench_copy"]
+        };
         stage.grow_to(size, stand_ins)?;
         say(&format!("ingest at {size} rows"));
         let per_batch = ingest(&mut stage, size, by_hand, &mut lines)?;
         if by_hand {
             say("re-sync of 95% unchanged records");
-            lines.push(resync(&mut stage)?);
+            lines.extend(resync(&mut stage)?);
         }
         let at_first = *first.get_or_insert(per_batch);
         if size > SIZES[0] {
@@ -120,12 +123,13 @@ fn ingest(stage: &mut Stage, size: usize, compare: bool, lines: &mut Vec<Line>) 
     const ROUNDS: usize = 80;
     let people = stage.people(ROUNDS)?;
     let batches: Vec<String> = people.iter().map(|p| batch(*p, 0, 0, 0)).collect();
-    let mut times: [Vec<Duration>; 4] = Default::default();
+    let mut times: [Vec<Duration>; 5] = Default::default();
     for (round, (person, batch)) in people.iter().zip(&batches).enumerate() {
         // COPY needs the rows that the batch makes, so ours comes before it; the others' turns move around.
-        let by_hand = |stage: &mut Stage, times: &mut [Vec<Duration>; 4]| -> Result<()> {
+        let by_hand = |stage: &mut Stage, times: &mut [Vec<Duration>; 5]| -> Result<()> {
             times[2].push(stage.by_hand("bench_trigger", *person, batch)?);
             times[3].push(stage.by_hand("bench_bare", *person, batch)?);
+            times[4].push(stage.by_hand("bench_rows", *person, batch)?);
             Ok(())
         };
         if compare && round % 2 == 0 {
@@ -143,7 +147,7 @@ fn ingest(stage: &mut Stage, size: usize, compare: bool, lines: &mut Vec<Line>) 
         .query_one("select count(*) from public.wt_health_metrics where user_id = $1", &[&people[0].user_id])?
         .get(0);
     ensure!(stored == BATCH as i64, "a batch of {BATCH} new records stored {stored}");
-    let [mut ours, mut copy, mut trigger, mut bare] = times;
+    let [mut ours, mut copy, mut trigger, mut bare, mut rows] = times;
     let (ours, copy) = (percentile(&mut ours, 0.5), percentile(&mut copy, 0.5));
     lines.push(Line {
         what: format!("ingest of new rows at {size} rows, rows/s against COPY's"),
@@ -157,7 +161,8 @@ fn ingest(stage: &mut Stage, size: usize, compare: bool, lines: &mut Vec<Line>) 
     if !compare {
         return Ok(ours);
     }
-    let (trigger, bare) = (percentile(&mut trigger, 0.5), percentile(&mut bare, 0.5));
+    let (trigger, bare, rows) =
+        (percentile(&mut trigger, 0.5), percentile(&mut bare, 0.5), percentile(&mut rows, 0.5));
     lines.push(Line {
         what: "  against a plpgsql row trigger for hash and units, audited".into(),
         ours: rate(BATCH, ours),
@@ -176,18 +181,35 @@ fn ingest(stage: &mut Stage, size: usize, compare: bool, lines: &mut Vec<Line>) 
         unit: "x",
         target: Target::None,
     });
+    lines.push(Line {
+        what: "  against plpgsql row triggers that keep all our promises".into(),
+        ours: rate(BATCH, ours),
+        against: rate(BATCH, rows),
+        floor: rate(BATCH, copy),
+        ratio: speedup(rows, ours),
+        unit: "x",
+        target: Target::None,
+    });
     Ok(ours)
 }
 
-fn resync(stage: &mut Stage) -> Result<Line> {
+fn resync(stage: &mut Stage) -> Result<[Line; 2]> {
     const ROUNDS: usize = 40;
     let people: Vec<Person> = stage.people(20)?;
     for person in &people {
         let original = batch(*person, 0, 0, 20);
         stage.ingest(*person, &original)?;
+        stage.ingest_always(*person, &original)?;
         stage.by_hand("bench_upsert", *person, &original)?;
     }
-    stage.settle(&["public.wt_health_metrics", "bench_upsert"])?;
+    // A phone sends again what has been judged long ago.
+    let tables = ["public.wt_health_metrics", "bench_always", "bench_upsert"];
+    for table in tables {
+        stage.admin.batch_execute(&format!(
+            "update {table} set validation_status = 'validated', processing_status = 'processed'"
+        ))?;
+    }
+    stage.settle(&tables)?;
     let written =
         "select n_tup_ins, n_tup_upd, n_tup_del from pg_stat_user_tables where relname = 'wt_health_metrics'";
     let flush = "select pg_stat_force_next_flush()";
@@ -198,28 +220,41 @@ fn resync(stage: &mut Stage) -> Result<Line> {
         Ok((row.get(0), row.get(1), row.get(2)))
     };
     let before = counters(stage)?;
-    let mut times: [Vec<Duration>; 2] = Default::default();
+    let mut times: [Vec<Duration>; 3] = Default::default();
     for round in 0..ROUNDS {
         let person = people[round % people.len()];
         let again = batch(person, 0, round + 1, 20);
         times[0].push(stage.ingest(person, &again)?);
-        times[1].push(stage.by_hand("bench_upsert", person, &again)?);
+        times[1].push(stage.ingest_always(person, &again)?);
+        times[2].push(stage.by_hand("bench_upsert", person, &again)?);
     }
     let after = counters(stage)?;
     ensure!(
         after == (before.0, before.1 + (ROUNDS * BATCH / 20) as i64, before.2),
         "a re-sync wrote more than its changed rows: counters went from {before:?} to {after:?}"
     );
-    let [ours, upsert] = times.map(|mut t| percentile(&mut t, 0.5));
-    Ok(Line {
-        what: "re-sync, 95% unchanged (they write nothing), against unconditional DO UPDATE, audited".into(),
+    let [ours, always, upsert] = times.map(|mut t| percentile(&mut t, 0.5));
+    let line = |what: &str, against: Duration, target: Target| Line {
+        what: what.into(),
         ours: rate(BATCH, ours),
-        against: rate(BATCH, upsert),
+        against: rate(BATCH, against),
         floor: String::new(),
-        ratio: speedup(upsert, ours),
+        ratio: speedup(against, ours),
         unit: "x",
-        target: Target::AtLeast(5.0),
-    })
+        target,
+    };
+    Ok([
+        line(
+            "re-sync, 95% unchanged (they write nothing), against our ingestion with unconditional DO UPDATE",
+            always,
+            Target::AtLeast(5.0),
+        ),
+        line(
+            "  against a hand-written upsert, audited, that keeps none of our other promises",
+            upsert,
+            Target::None,
+        ),
+    ])
 }
 
 fn read(stage: &mut Stage) -> Result<Line> {

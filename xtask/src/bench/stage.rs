@@ -5,7 +5,7 @@
 //! SQL taking the batch apart: in `bench_bare` a plpgsql row trigger computes the hash and nothing else is done;
 //! `bench_trigger` does more of what ours does (units in the trigger, an audit trail for each statement), though it
 //! still answers for no bad record, knows no names and no priorities; `bench_upsert`, audited too, takes every re-sent
-//! record as an update.
+//! record as an update. `twins.sql` makes two more that keep all of our promises.
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
@@ -121,6 +121,7 @@ impl Stage {
         let connect = |role: &str| database.clone().user(role).password("postgres").connect(NoTls);
         let mut admin = connect("supabase_admin").context("connecting as the superuser")?;
         admin.batch_execute(STAND_INS).context("building the tables to compare with")?;
+        admin.batch_execute(include_str!("twins.sql")).context("building the twins to compare with")?;
         // The background job would judge what one measurement wrote in the middle of the next.
         admin.batch_execute("update cron.job set active = false").context("holding the background jobs")?;
         let mut api = connect("authenticator").context("connecting as the API does")?;
@@ -155,9 +156,18 @@ impl Stage {
 
     /// Ours: the batch function.
     pub(crate) fn ingest(&mut self, person: Person, batch: &str) -> Result<Duration> {
+        self.batch_function("public.ingest_health_metrics", person, batch)
+    }
+
+    /// Our batch function as it would be with an unconditional DO UPDATE.
+    pub(crate) fn ingest_always(&mut self, person: Person, batch: &str) -> Result<Duration> {
+        self.batch_function("public.bench_alwaysingest_health_metrics", person, batch)
+    }
+
+    fn batch_function(&mut self, function: &str, person: Person, batch: &str) -> Result<Duration> {
         self.speak_for(person)?;
         let call = self.api.prepare_typed(
-            "select public.ingest_health_metrics($1, $2::text::jsonb)",
+            &format!("select {function}($1, $2::text::jsonb)"),
             &[postgres::types::Type::UUID, postgres::types::Type::TEXT],
         )?;
         timed(|| Ok(self.api.query_one(&call, &[&person.profile_id, &batch])?))
