@@ -1,42 +1,153 @@
-//! The short way to an SQL function.
+//! The short way to an SQL function: `POST /rest/v1/rpc/<function>` without PostgREST in between.
+//!
+//! Promises: for functions of `public` that take one unnamed `jsonb` and return `jsonb` the answer is PostgREST's, status and
+//! error body included. Role, claims and request go with the call in one transaction and one round trip: `begin`, the
+//! settings, `select f($1)` and `commit` are sent together, so a statement that fails turns the `commit` into a rollback.
+//! Commits are as durable as the database's settings make them. A dropped call is cancelled and rolled back. A database that
+//! goes away is answered 503 and found again by itself. Nothing of a body or of the claims is ever logged.
+//!
+//! Stops at functions of any other shape, at media types other than JSON and at `Prefer`: [`Pool::serves`] says what goes
+//! the long way. `response.status` and `response.headers` are honoured; where they can't be read, PostgREST answers 500 and
+//! rolls back, and here the answer is the same but the transaction stands.
 
-use crate::{answer::Problem, jwt::Caller};
+mod catalogue;
+mod connection;
+mod outcome;
+
+use crate::jwt::Caller;
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use catalogue::{Catalogue, Known};
+use connection::{Connector, Flight, Request};
+use deadpool::managed::{self, PoolError, QueueMode, Timeouts};
+use http::Response;
+use std::{fmt, sync::Arc, time::Duration};
 
-/// Connections to the database, logged in as the authenticator.
-#[derive(Clone, Debug)]
-pub struct Pool {}
+/// How long a call waits for a free connection, PostgREST's own.
+const ACQUISITION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A database URL or a size that makes no pool.
+/// Connections to the database, logged in as the authenticator. Cheap to clone.
+#[derive(Clone)]
+pub struct Pool {
+    connections: managed::Pool<Connector>,
+    catalogue: Arc<Catalogue>,
+}
+
+/// A database URL that can't be read. It is not quoted: it holds a password.
 #[derive(Debug, thiserror::Error)]
-#[error("the database URL can't be read")]
+#[error("the database URL can't be read as postgresql://user:password@host:port/database")]
 pub struct ConnectError;
 
 impl Pool {
-    /// A pool of at most `size` connections.
+    /// A pool of at most `size` connections (at least one), opened as calls need them.
     ///
     /// # Errors
     /// When the URL can't be read. A database that is away is no error: calls are answered 503 until it is back.
-    pub async fn connect(_db_url: &str, _size: usize) -> Result<Self, ConnectError> {
-        Ok(Self {})
+    pub async fn connect(db_url: &str, size: usize) -> Result<Self, ConnectError> {
+        let config = db_url.parse().map_err(|_| ConnectError)?;
+        let connections = managed::Pool::builder(Connector::new(config))
+            .max_size(size.max(1))
+            // The connection used last has the warmest caches.
+            .queue_mode(QueueMode::Lifo)
+            .runtime(deadpool::Runtime::Tokio1)
+            .timeouts(Timeouts { wait: Some(ACQUISITION_TIMEOUT), ..Timeouts::default() })
+            .build()
+            .map_err(|_| ConnectError)?;
+        let pool = Self { connections, catalogue: Arc::default() };
+        // Read ahead, so that the first call is no slower than the next. If it fails, the first call reads again.
+        if let Ok(connection) = pool.connections.get().await {
+            let _ = pool.catalogue.find(&connection, "").await;
+        }
+        Ok(pool)
     }
 
     /// Whether `public.<function>` takes one unnamed `jsonb` and returns `jsonb`: what the short way answers. All else
-    /// goes the long way.
-    pub async fn serves(&self, _function: &str) -> bool {
-        false
+    /// goes the long way. While the database is away everything is taken to be served, so that it is answered 503.
+    pub async fn serves(&self, function: &str) -> bool {
+        if let Some(known) = self.catalogue.remembered(function) {
+            return matches!(known, Known::Function(_));
+        }
+        match self.connections.get().await {
+            Ok(connection) => !matches!(self.catalogue.find(&connection, function).await, Ok(Known::Nothing)),
+            Err(_) => true,
+        }
     }
 
     /// Answers `POST /rest/v1/rpc/<function>` with a JSON body, as PostgREST would. Dropping the future rolls back.
+    ///
+    /// `request_id` is what SQL sees as `current_setting('request.headers')::json ->> 'x-request-id'`.
     pub async fn call(
         &self,
-        _function: &str,
-        _body: Bytes,
-        _caller: &Caller,
-        _request_id: &str,
+        function: &str,
+        body: Bytes,
+        caller: &Caller,
+        request_id: &str,
     ) -> Response<Bytes> {
-        Problem::new("PGRST000", "Database connection error. Retrying the connection.")
-            .into_response(StatusCode::SERVICE_UNAVAILABLE)
+        match self.try_call(function, body, caller, request_id).await {
+            Ok(response) => response,
+            Err(failure) => failure.into_response(caller.role),
+        }
+    }
+
+    async fn try_call(
+        &self,
+        function: &str,
+        body: Bytes,
+        caller: &Caller,
+        request_id: &str,
+    ) -> Result<Response<Bytes>, Failure> {
+        outcome::check_body(&body)?;
+        let mut connection = self.connections.get().await?;
+        let known = match self.catalogue.remembered(function) {
+            Some(known) => known,
+            None => self.catalogue.find(&connection, function).await?,
+        };
+        let Known::Function(plan) = known else {
+            return Ok(outcome::no_function(function, &body));
+        };
+        let statements = match connection.prepare(&plan, caller.role).await {
+            Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::UNDEFINED_FUNCTION) => {
+                // Dropped since the catalogue was read.
+                self.catalogue.forget();
+                return Ok(outcome::no_function(function, &body));
+            }
+            prepared => prepared?,
+        };
+        let request = Request { function, body: &body, claims: &caller.raw, id: request_id };
+        let answer = Flight::new(connection).run(&plan, &statements, &request).await?;
+        Ok(outcome::success(answer))
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("connections", &self.connections.status()).finish_non_exhaustive()
+    }
+}
+
+/// Why a call has no result of its function.
+#[derive(Debug)]
+enum Failure {
+    /// The body is no JSON that PostgREST takes.
+    Body(&'static str),
+    /// No connection became free in time.
+    Busy,
+    /// No connection could be opened.
+    Unreachable(tokio_postgres::Error),
+    /// The database refused, or went away on the way.
+    Database(tokio_postgres::Error),
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<PoolError<tokio_postgres::Error>> for Failure {
+    fn from(error: PoolError<tokio_postgres::Error>) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::Unreachable(error),
+            _ => Self::Busy,
+        }
     }
 }

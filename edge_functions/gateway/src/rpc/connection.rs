@@ -1,0 +1,248 @@
+//! One connection of the pool, and one call's flight over it.
+//!
+//! Promises: a connection goes back to the pool only with nothing of a call left on it; whoever drops a flight has its
+//! statement cancelled and the connection thrown away. Stops at meaning: what an error or a result says is `outcome`'s.
+
+use super::{catalogue::Plan, outcome::Answer};
+use crate::jwt::Role;
+use bytes::{BufMut, Bytes, BytesMut};
+use deadpool::managed::{Manager, Metrics, Object, RecycleError, RecycleResult};
+use serde_json::json;
+use std::{collections::HashMap, error::Error as StdError, fmt, ops::Deref, sync::Arc, time::Duration};
+use tokio_postgres::{
+    Client, Config, Error, NoTls, Statement,
+    types::{FromSql, IsNull, ToSql, Type, to_sql_checked},
+};
+
+/// How long opening a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A cancel request that comes between two statements is lost, so it is sent again until the connection is quiet.
+const CANCEL_AGAIN: Duration = Duration::from_millis(100);
+/// After this a connection that does not answer is left to the database's own timeouts.
+const CANCEL_ATTEMPTS: usize = 50;
+
+/// Opens connections for the pool.
+#[derive(Debug)]
+pub(super) struct Connector {
+    config: Config,
+}
+
+impl Connector {
+    pub(super) fn new(mut config: Config) -> Self {
+        config.application_name("welltrack-gateway").connect_timeout(CONNECT_TIMEOUT);
+        // What PostgREST sets for each request (db-schemas, then db-extra-search-path) holds here for the connection.
+        let options = config.get_options().unwrap_or_default();
+        let options = format!("{options} -c search_path=public,extensions");
+        config.options(options.trim());
+        Self { config }
+    }
+}
+
+impl Manager for Connector {
+    type Type = Connection;
+    type Error = Error;
+
+    async fn create(&self) -> Result<Connection, Error> {
+        let (client, driver) = self.config.connect(NoTls).await?;
+        // Ends with the client, or when the database goes away; either way the client knows.
+        tokio::spawn(async move {
+            let _ = driver.await;
+        });
+        Ok(Connection { client, statements: HashMap::new() })
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Error> {
+        match connection.client.is_closed() {
+            true => Err(RecycleError::message("closed")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A connection and what is prepared on it.
+pub(super) struct Connection {
+    client: Client,
+    statements: HashMap<Arc<str>, Statement>,
+}
+
+impl Deref for Connection {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// What a call sends.
+pub(super) struct Statements {
+    settings: Statement,
+    call: Statement,
+}
+
+impl Connection {
+    pub(super) async fn prepare(&mut self, plan: &Plan, role: Role) -> Result<Statements, Error> {
+        Ok(Statements {
+            settings: self.prepared(&plan.settings[role as usize]).await?,
+            call: self.prepared(&plan.call[role as usize]).await?,
+        })
+    }
+
+    async fn prepared(&mut self, sql: &Arc<str>) -> Result<Statement, Error> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.statements.insert(sql.clone(), statement.clone());
+        Ok(statement)
+    }
+}
+
+/// What a call is about.
+pub(super) struct Request<'a> {
+    pub(super) function: &'a str,
+    pub(super) body: &'a Bytes,
+    pub(super) claims: &'a str,
+    pub(super) id: &'a str,
+}
+
+/// A connection with a call under way.
+pub(super) struct Flight {
+    /// Taken out when the flight has landed.
+    connection: Option<Object<Connector>>,
+}
+
+impl Flight {
+    pub(super) fn new(connection: Object<Connector>) -> Self {
+        Self { connection: Some(connection) }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        plan: &Plan,
+        statements: &Statements,
+        request: &Request<'_>,
+    ) -> Result<Answer, Error> {
+        let connection = self.connection.as_ref().expect("a flight is run once");
+        let path = format!("/rpc/{}", request.function);
+        let headers = json!({ "x-request-id": request.id }).to_string();
+        let settings: [&(dyn ToSql + Sync); 3] = [&Hidden(request.claims), &path, &headers];
+        // No body is the parameter's null.
+        let argument = (!request.body.is_empty()).then_some(Json(request.body));
+        let argument: [&(dyn ToSql + Sync); 1] = [&argument];
+
+        // Polled once in this order, all four are on their way before the first is answered.
+        let (begin, set, call, commit) = tokio::join!(
+            biased;
+            connection.batch_execute(plan.begin),
+            connection.query(&statements.settings, &settings),
+            connection.query_one(&statements.call, &argument),
+            connection.batch_execute("commit"),
+        );
+        // Answered by the database to the last, the connection is free again; a broken one says so when it is reused.
+        self.connection = None;
+        begin?;
+        set?;
+        let row = call?;
+        commit?;
+        Ok(Answer {
+            body: row.try_get::<_, Option<JsonText>>(0)?.map(|text| text.0),
+            status: row.try_get(1)?,
+            headers: row.try_get(2)?,
+        })
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        // Without a runtime there is nobody left to wait for, and closing the connection is all that can be done.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(abandon(connection));
+        }
+    }
+}
+
+/// Cancels what runs until the connection has nothing more to say, and closes it. The connection's place in the pool stays
+/// taken meanwhile, so that callers who give up can't open connections without bound.
+async fn abandon(connection: Object<Connector>) {
+    let token = connection.cancel_token();
+    {
+        // Answered only after all that was sent before.
+        let mut quiet = std::pin::pin!(connection.batch_execute(""));
+        for _ in 0..CANCEL_ATTEMPTS {
+            let cancel = async {
+                let _ = token.cancel_query(NoTls).await;
+                tokio::time::sleep(CANCEL_AGAIN).await;
+            };
+            tokio::select! {
+                biased;
+                _ = &mut quiet => break,
+                () = cancel => {}
+            }
+        }
+    }
+    drop(Object::take(connection));
+}
+
+/// A text parameter that the driver's debug log doesn't show.
+struct Hidden<'a>(&'a str);
+
+impl fmt::Debug for Hidden<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl ToSql for Hidden<'_> {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        self.0.to_sql(ty, out)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <&str as ToSql>::accepts(ty)
+    }
+
+    to_sql_checked!();
+}
+
+/// JSON text as `jsonb`, sent as it came: the database reads it, nobody before.
+struct Json<'a>(&'a Bytes);
+
+impl fmt::Debug for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} bytes]", self.0.len())
+    }
+}
+
+/// The version byte in front of the text in the binary form of `jsonb`.
+const JSONB_VERSION: u8 = 1;
+
+impl ToSql for Json<'_> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        out.put_u8(JSONB_VERSION);
+        out.put_slice(self.0);
+        Ok(IsNull::No)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::JSONB
+    }
+
+    to_sql_checked!();
+}
+
+/// The text of a `jsonb`.
+struct JsonText(Bytes);
+
+impl<'a> FromSql<'a> for JsonText {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        match raw.split_first() {
+            Some((&JSONB_VERSION, text)) => Ok(Self(Bytes::copy_from_slice(text))),
+            _ => Err("unknown version of jsonb".into()),
+        }
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::JSONB
+    }
+}
