@@ -1,32 +1,111 @@
--- The queue behind the webhooks: what a provider pushed, kept until it has been processed.
+-- Flows 3 and 4, the tables: the queue behind the webhooks, what orders a provider's words, and who is woken or forgotten
+-- when a connection comes or goes.
 
 create type public.wt_event_status as enum ('pending', 'processing', 'processed', 'dead_letter');
 
 create table public.wt_webhook_events (
-  id uuid primary key default gen_random_uuid(),
+  id uuid primary key default welltrack.uuid_v7(),
   -- Null until the provider's id is matched to a person.
-  user_id uuid references auth.users (id) on delete cascade,
+  user_id uuid references public.wt_users (id) on delete cascade,
   source public.wt_provider not null,
   event_type text not null check (char_length(event_type) between 1 and 64),
   payload jsonb not null,
-  provider_user_id text check (char_length(provider_user_id) <= 255),
+  provider_user_id text collate "C" check (char_length(provider_user_id) <= 255),
   status public.wt_event_status not null default 'pending',
   attempts integer not null default 0 check (attempts >= 0),
   max_attempts integer not null default 5 check (max_attempts between 1 and 100),
   next_retry_at timestamptz not null default now(),
+  locked_at timestamptz,
   locked_until timestamptz,
-  locked_by text,
+  locked_by text check (char_length(locked_by) <= 200),
   last_error text check (char_length(last_error) <= 2000),
-  received_at timestamptz not null default now(),
+  received_at timestamptz not null default clock_timestamp(),
   processed_at timestamptz,
   idempotency_key bytea not null unique,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   check ((status = 'processing') = (locked_until is not null)),
   check ((status = 'processed') = (processed_at is not null))
-);
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+comment on table public.wt_webhook_events is
+  'What providers pushed: kept until processed, and 30 days longer. An event of an account that nobody is connected with is '
+  'parked (pending, next_retry_at infinity) until the connection appears';
+comment on column public.wt_webhook_events.attempts is 'claims so far; a wait and a graceful stop give theirs back';
+comment on column public.wt_webhook_events.locked_until is
+  'end of the lease; whoever still holds the event then may settle it, unless somebody else has claimed it meanwhile';
+-- An insert pays for every index, so each is as narrow as its question. (The one on user_id is what deleting a person needs.)
 create index wt_webhook_events_user_idx on public.wt_webhook_events (user_id);
 create index wt_webhook_events_due on public.wt_webhook_events (next_retry_at) where status = 'pending';
+create index wt_webhook_events_open on public.wt_webhook_events (provider_user_id, received_at)
+  where status in ('pending', 'processing');
 create index wt_webhook_events_leased on public.wt_webhook_events (locked_until) where status = 'processing';
-create index wt_webhook_events_unmatched on public.wt_webhook_events (source, provider_user_id) where user_id is null;
+create index wt_webhook_events_done on public.wt_webhook_events (processed_at) where status = 'processed';
+create index wt_webhook_events_dead on public.wt_webhook_events (received_at) where status = 'dead_letter';
 call wt_private.protect('public.wt_webhook_events', 'service');
+
+-- Providers correct themselves, and their corrections may be processed in any order. What a row remembers of the word that
+-- it came from decides whether another word is newer: final before tentative, then by time.
+alter table public.wt_health_metrics add column reported_at timestamptz, add column is_final boolean;
+comment on column public.wt_health_metrics.reported_at is
+  'when the provider said so; null where no provider''s push brought the reading';
+comment on column public.wt_health_metrics.is_final is 'false where the provider announced to correct it still';
+-- Finds what else begins with a reading. Phones' readings aren't in it and cost nothing.
+create index wt_health_metrics_reported on public.wt_health_metrics (user_id, start_time) where reported_at is not null;
+alter table public.wt_workouts add column reported_at timestamptz;
+comment on column public.wt_workouts.reported_at is 'when the provider was asked for it; null where a person entered it';
+
+alter table public.wt_health_connections add column connected_at timestamptz not null default now();
+comment on column public.wt_health_connections.connected_at is
+  'the last consent; what the provider said about the connection before that no longer counts';
+
+-- Events and connections meet in two places: a claim parks what it finds no connection for, and a new connection wakes what
+-- was parked. Each must see the other's work, so the first holds this lock shared, the second alone. Nobody waits for a row
+-- while waiting for it.
+create function wt_private.parking_lock() returns bigint
+language sql immutable parallel safe set search_path = '' as $$ select 7236835017 $$;
+grant execute on function wt_private.parking_lock() to service_role;
+
+create function wt_private.wake_events() returns trigger
+language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
+begin
+  perform pg_advisory_xact_lock(wt_private.parking_lock());
+  update public.wt_webhook_events e set next_retry_at = now()
+  where e.provider_user_id = new.provider_user_id and e.source = new.provider
+    and e.status = 'pending' and e.next_retry_at = 'infinity';
+  if found then
+    perform pg_notify('welltrack_events', new.provider::text);
+  end if;
+  return null;
+end $$;
+create trigger wake after insert or update of is_connected, provider_user_id on public.wt_health_connections
+  for each row when (new.is_connected) execute function wt_private.wake_events();
+
+-- Whose connection goes, their events go: also those not yet matched to them.
+create function wt_private.forget_events() returns trigger
+language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
+begin
+  delete from public.wt_webhook_events e
+  where e.user_id = old.user_id and e.source = old.provider and e.provider_user_id = old.provider_user_id;
+  delete from public.wt_webhook_events e
+  where e.provider_user_id = old.provider_user_id and e.source = old.provider and e.status in ('pending', 'processing');
+  return old;
+end $$;
+-- Before the row goes: a cascade has the owner's rights then, and those of whoever began it afterwards.
+create trigger forget before delete on public.wt_health_connections
+  for each row execute function wt_private.forget_events();
+
+-- A worker writes for many people at once and holds each of them first, as everybody does who writes readings. In the order
+-- in which deleting an account takes the same rows, so that neither waits for the other in a circle. SECURITY DEFINER
+-- because the first of these rows is GoTrue's.
+create function wt_private.hold_people(user_ids uuid[]) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform from auth.users a where a.id = any (user_ids) order by a.id for key share;
+  perform from public.wt_users u where u.id = any (user_ids) order by u.id for no key update;
+end $$;
+grant execute on function wt_private.hold_people(uuid[]) to service_role;
+-- What a worker also touches, its person holds first as well.
+create trigger hold before insert or update or delete on public.wt_workouts
+  for each statement execute function wt_private.hold_person();
+create trigger hold before delete on public.wt_profiles
+  for each statement execute function wt_private.hold_person();

@@ -27,9 +27,11 @@ do $$ begin
     create extension if not exists pg_cron with schema pg_catalog;
   exception when raise_exception or undefined_file or feature_not_supported then
     -- pg_cron serves one database of a server and says so when asked for in another.
-    raise warning 'no schedule here (%): call run_health_jobs() every minute and prune_logs() daily', sqlerrm;
+    raise warning 'no schedule here (%): call run_health_jobs() every minute, purge_webhook_events() every ten and prune_logs() daily', sqlerrm;
     return;
   end;
   perform cron.schedule('welltrack-health-jobs', '* * * * *', 'select public.run_health_jobs()');
+  -- Providers' events are kept for 30 days; schedule the job anew with another number to change that.
+  perform cron.schedule('welltrack-purge-events', '*/10 * * * *', 'select public.purge_webhook_events(keep_days => 30)');
   perform cron.schedule('welltrack-prune-logs', '17 3 * * *', 'select public.prune_logs()');
 end $$;

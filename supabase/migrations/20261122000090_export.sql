@@ -2,7 +2,8 @@
 
 -- Walks the catalogue, so that a new table is in the export without being named here. SECURITY DEFINER because some of a
 -- person's data (raw provider events, errors) is in tables that clients can't read; it takes no argument, so that the
--- caller can't ask for anybody else. Provider tokens are credentials, not data about the person, and stay out.
+-- caller can't ask for anybody else. Provider tokens and consents under way are credentials, not data about the person, and
+-- stay out.
 create function wt_private.export_caller() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -19,7 +20,7 @@ begin
     from pg_catalog.pg_class c
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'user_id' and not a.attisdropped
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname like 'wt\_%'
-      and c.relname <> 'wt_connection_tokens'
+      and c.relname not in ('wt_connection_tokens', 'wt_oauth_states')
     order by c.relname
   loop
     execute format('select coalesce(jsonb_agg(to_jsonb(t) order by t.created_at, t.id), ''[]'')

@@ -1,0 +1,253 @@
+-- Flows 3 and 4, the near end of the queue: events come in and are handed out.
+
+-- Stores what a webhook was sent, before anybody looks at it.
+--   {"source", "events": [{"event_type", "provider_user_id"?, "payload", "idempotency_key": 64 hex digits}]}
+--     ->  {"stored", "repeated"}
+-- Whatever the provider sent is stored: a name that is too long is cut, one that is missing is `unknown`. A key that was seen
+-- before is a re-sent event. Access tokens that Garmin puts into its pushes are blotted out.
+-- Errors: PT400 for what no webhook of ours sends.
+create function public.receive_webhook_events(jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+  provider constant text := $1 ->> 'source';
+  now_here constant timestamptz := clock_timestamp();
+  events jsonb := $1 -> 'events';
+  received integer;
+  stored integer;
+begin
+  if coalesce(provider <> all (enum_range(null::public.wt_provider)::text[]), true)
+     or jsonb_typeof(events) is distinct from 'array'
+     or jsonb_path_exists(events, '$[*] ? (!(@.idempotency_key like_regex "^[0-9a-f]{64}$") ||
+                                           (@.idempotency_key like_regex "x") is unknown)') then
+    raise exception 'events are {"source", "events": [{"event_type", "provider_user_id", "payload", "idempotency_key"}]}'
+      using errcode = 'PT400', hint = 'source is garmin or strava; an idempotency key has 64 lower-case hex digits';
+  end if;
+  received := jsonb_array_length(events);
+  -- Quotes inside a text are escaped, so only a key can look like this one.
+  if events::text like '%userAccessToken%' then
+    events := regexp_replace(events::text, '("userAccessToken": )("([^"\\]|\\.)*"|[-+.0-9a-zA-Z]+)', '\1null', 'g')::jsonb;
+  end if;
+
+  -- In the order of the keys, so that two who bring the same events wait for each other in the same order.
+  insert into public.wt_webhook_events (source, event_type, provider_user_id, payload, received_at, idempotency_key)
+  select provider::public.wt_provider, left(coalesce(nullif(e.item ->> 'event_type', ''), 'unknown'), 64),
+         case when char_length(e.item ->> 'provider_user_id') <= 255 then e.item ->> 'provider_user_id' end,
+         coalesce(e.item -> 'payload', 'null'), now_here + (e.n - 1) * interval '1 microsecond',
+         decode(e.item ->> 'idempotency_key', 'hex')
+  from jsonb_array_elements(events) with ordinality e (item, n)
+  order by e.item ->> 'idempotency_key'
+  on conflict (idempotency_key) do nothing;
+  get diagnostics stored = row_count;
+
+  -- Commits that notify wait for each other, disk and all, so of those at work at the same time one is enough: whoever is
+  -- woken looks again until nothing is left, and looks now and then unasked.
+  if stored > 0 and pg_try_advisory_xact_lock(7236835018) then
+    perform pg_notify('welltrack_events', provider);
+  end if;
+  return jsonb_build_object('stored', stored, 'repeated', received - stored);
+end $$;
+grant execute on function public.receive_webhook_events(jsonb) to service_role;
+
+-- Sets events aside whose account nobody is connected with, until somebody is; answers how many. A farewell from an account
+-- that is gone already has nothing left to do.
+create function wt_private.park_events(ids uuid[]) returns integer
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  parked integer;
+begin
+  perform pg_advisory_xact_lock_shared(wt_private.parking_lock());
+  with alone as materialized (
+    select e.id, e.event_type in ('deregistrations', 'userPermissionsChange', 'athlete.delete')
+                 or e.event_type = 'athlete.update' and e.payload #>> '{updates,authorized}' = 'false' as farewell
+    from public.wt_webhook_events e
+    where e.id = any (ids)
+      and (e.status = 'pending' and e.next_retry_at <= now() or e.status = 'processing' and e.locked_until < now())
+      and not exists (select from public.wt_health_connections c
+                      where c.provider = e.source and c.provider_user_id = e.provider_user_id and c.is_connected)
+    for update skip locked
+  )
+  update public.wt_webhook_events e
+  set status = case when a.farewell then 'processed' else 'pending' end::public.wt_event_status,
+      next_retry_at = case when a.farewell then e.next_retry_at else 'infinity' end,
+      processed_at = case when a.farewell then now() end,
+      locked_at = null, locked_until = null, locked_by = null
+  from alone a where e.id = a.id;
+  get diagnostics parked = row_count;
+  return parked;
+end $$;
+grant execute on function wt_private.park_events(uuid[]) to service_role;
+
+-- Leases these events, which the caller has made sure of, to `worker`; answers them as a worker wants them.
+create function wt_private.lease_events(ids uuid[], worker text, seconds integer) returns jsonb
+language sql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
+  with leased as (
+    update public.wt_webhook_events e
+    set status = 'processing', attempts = e.attempts + 1, locked_by = worker, locked_at = clock_timestamp(),
+        locked_until = clock_timestamp() + make_interval(secs => seconds), user_id = c.user_id
+    from public.wt_health_connections c join public.wt_users u on u.id = c.user_id
+    where e.id = any (ids) and c.provider = e.source and c.provider_user_id = e.provider_user_id
+    returning e.id, e.source, e.event_type, e.payload, e.provider_user_id, e.received_at, e.attempts,
+              c.id as connection_id, c.user_id, c.profile_id, c.is_connected, u.timezone
+  )
+  select jsonb_agg(jsonb_build_object(
+    'id', l.id, 'source', l.source, 'event_type', l.event_type, 'payload', l.payload,
+    'provider_user_id', l.provider_user_id, 'received_at', l.received_at, 'attempts', l.attempts,
+    'connection', jsonb_build_object('id', l.connection_id, 'user_id', l.user_id, 'profile_id', l.profile_id,
+                                     'is_connected', l.is_connected, 'timezone', l.timezone))
+    order by l.received_at, l.id)
+  from leased l
+$$;
+grant execute on function wt_private.lease_events(uuid[], text, integer) to service_role;
+
+-- An event whose worker did not come back for it the fifth time goes to the dead letters. The log's row names no person: it
+-- would wait for somebody who is just being deleted.
+create function wt_private.bury_lost_events() returns void
+language sql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
+  with lost as materialized (
+    select e.id from public.wt_webhook_events e
+    where e.status = 'processing' and e.locked_until < now() and e.attempts >= e.max_attempts
+    for update skip locked
+  ), buried as (
+    update public.wt_webhook_events e
+    set status = 'dead_letter', last_error = 'lease_lost: whoever processed it did not come back',
+        locked_at = null, locked_until = null, locked_by = null
+    from lost l where e.id = l.id
+    returning e.id, e.source, e.event_type, e.attempts
+  )
+  select public.log_error(jsonb_build_object(
+    'flow', b.source || '_webhook', 'error_code', 'dead_letter', 'message', 'lease_lost',
+    'context', jsonb_build_object('event_id', b.id, 'event_type', b.event_type, 'attempts', b.attempts)))
+  from buried b
+$$;
+grant execute on function wt_private.bury_lost_events() to service_role;
+
+-- Hands out due events: {"worker", "limit": 1..1000, "lease_seconds": 5..3600}
+--   ->  {"events": [{"id", "source", "event_type", "payload", "provider_user_id", "received_at", "attempts",
+--                    "connection": {"id", "user_id", "profile_id", "is_connected", "timezone"}}], "pending_now"}
+-- `pending_now` is how many due events are left, 10,000 at most; where there are some and no event was handed out, others are
+-- at work on their accounts. A batch is smaller than asked for where its payloads are large (8 MB as stored). Errors: PT400.
+--
+-- An account's events are in one pair of hands at a time, and in the order in which they came in: who claims locks the
+-- account's connection, looks only then whether the account is free, and passes over what others have locked.
+-- An event whose lease ran out is suspected of having killed its worker and is handed out alone, so that it takes no others
+-- with it; the fifth time it goes to the dead letters.
+create function public.claim_webhook_events(jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  worker constant text := $1 ->> 'worker';
+  wanted constant bigint := case jsonb_typeof($1 -> 'limit') when 'number' then ($1 -> 'limit')::bigint end;
+  seconds constant bigint :=
+    case jsonb_typeof($1 -> 'lease_seconds') when 'number' then ($1 -> 'lease_seconds')::bigint end;
+  strangers uuid[];
+  accounts uuid[];
+  shares bigint[];
+  suspect uuid;
+  ids uuid[];
+  events jsonb;
+begin
+  if coalesce(char_length(worker) not between 1 and 200 or wanted not between 1 and 1000
+              or seconds not between 5 and 3600, true) then
+    raise exception 'a claim says {"worker", "limit", "lease_seconds"}'
+      using errcode = 'PT400', hint = 'limit is 1 to 1000, lease_seconds 5 to 3600';
+  end if;
+
+  perform wt_private.bury_lost_events();
+  select array_agg(e.id) into strangers
+  from public.wt_webhook_events e
+  where e.status = 'processing' and e.locked_until < now()
+    and not exists (select from public.wt_health_connections c
+                    where c.provider = e.source and c.provider_user_id = e.provider_user_id and c.is_connected);
+  if strangers is not null then
+    perform wt_private.park_events(strangers);
+  end if;
+
+  select e.id into suspect
+  from public.wt_webhook_events e
+  join public.wt_health_connections c
+    on c.provider = e.source and c.provider_user_id = e.provider_user_id and c.is_connected
+  join public.wt_users u on u.id = c.user_id
+  where e.status = 'processing' and e.locked_until < now()
+    and not exists (select from public.wt_webhook_events o
+                    where o.provider_user_id = e.provider_user_id and o.source = e.source
+                      and o.status = 'processing' and o.locked_until >= now())
+  order by e.received_at, e.id
+  limit 1
+  for update of e skip locked for no key update of c skip locked for key share of u skip locked;
+  -- The account is ours now. Whether it is free only a new look can tell: another claim may have ended a moment ago.
+  select array_agg(e.id) into ids
+  from public.wt_webhook_events e
+  where e.id = suspect and e.status = 'processing' and e.locked_until < now()
+    and not exists (select from public.wt_webhook_events o
+                    where o.provider_user_id = e.provider_user_id and o.source = e.source
+                      and o.status = 'processing' and o.locked_until >= now());
+
+  while ids is null loop
+    with due as materialized (
+      select e.id, e.next_retry_at, c.id as connection_id
+      from (select p.id, p.source, p.provider_user_id, p.next_retry_at
+            from public.wt_webhook_events p
+            where p.status = 'pending' and p.next_retry_at <= now()
+              and (p.source, coalesce(p.provider_user_id, '')) not in (
+                select o.source, coalesce(o.provider_user_id, '') from public.wt_webhook_events o
+                where o.status = 'processing')
+            order by p.next_retry_at
+            limit greatest(wanted, 200)
+            for update skip locked) e
+      left join lateral (select k.id from public.wt_health_connections k
+                         where k.provider = e.source and k.provider_user_id = e.provider_user_id and k.is_connected
+                         limit 1) c on true
+    ), account as materialized (
+      select f.connection_id, count(*) as share
+      from (select d.connection_id from due d where d.connection_id is not null
+            order by d.next_retry_at limit wanted) f
+      group by f.connection_id
+    )
+    select (select array_agg(d.id) from due d where d.connection_id is null),
+           (select array_agg(a.connection_id order by a.connection_id) from account a),
+           (select array_agg(a.share order by a.connection_id) from account a)
+    into strangers, accounts, shares;
+    if strangers is not null then
+      continue when wt_private.park_events(strangers) > 0 and accounts is null;
+    end if;
+    exit when accounts is null;
+
+    select array_agg(l.id), array_agg(l.share) into accounts, shares
+    from (select c.id, a.share
+          from unnest(accounts, shares) a (id, share)
+          join public.wt_health_connections c on c.id = a.id
+          join public.wt_users u on u.id = c.user_id
+          where c.is_connected
+          for no key update of c skip locked for key share of u skip locked) l;
+    -- As many of an account's events as were found due, but the first that came in; and not more than a worker can carry.
+    with picked as materialized (
+      select e.id, e.received_at, e.size
+      from unnest(accounts, shares) a (id, share)
+      join public.wt_health_connections c on c.id = a.id
+      cross join lateral (
+        select p.id, p.received_at, pg_column_size(p.payload) as size
+        from public.wt_webhook_events p
+        where p.provider_user_id = c.provider_user_id and p.source = c.provider
+          and p.status = 'pending' and p.next_retry_at <= now()
+        order by p.received_at, p.id
+        limit a.share
+        for update skip locked) e
+      where not exists (select from public.wt_webhook_events o
+                        where o.provider_user_id = c.provider_user_id and o.source = c.provider
+                          and o.status = 'processing')
+    )
+    select array_agg(s.id) into ids
+    from (select p.id, sum(p.size) over w as carried, row_number() over w as n
+          from picked p window w as (order by p.received_at, p.id)) s
+    where s.n = 1 or s.carried <= 8388608;
+    exit;
+  end loop;
+
+  if ids is not null then
+    events := wt_private.lease_events(ids, worker, seconds::integer);
+  end if;
+  return jsonb_build_object(
+    'events', coalesce(events, '[]'),
+    'pending_now', (select count(*) from (select from public.wt_webhook_events e
+                                          where e.status = 'pending' and e.next_retry_at <= now() limit 10000) d));
+end $$;
+grant execute on function public.claim_webhook_events(jsonb) to service_role;

@@ -1,0 +1,144 @@
+-- Flows 3 and 4, the far end of the queue: what became of each event and what it said are written together.
+
+-- Writes the results that are still `worker`'s to write, all or nothing; answers how many were
+-- {processed, retried, waiting, dead, lost}. A check or a key that a result offends is an error.
+create function wt_private.write_results(worker text, results jsonb) returns bigint[]
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  mine jsonb;
+  tally bigint[];
+begin
+  -- People before events: whoever deletes a person comes in this order.
+  perform wt_private.hold_people(array(
+    select distinct e.user_id
+    from jsonb_to_recordset(results) r (id uuid)
+    join public.wt_webhook_events e on e.id = r.id
+    where e.status = 'processing' and e.locked_by = worker and e.user_id is not null));
+
+  -- An event whose account is nobody's any more goes back, to be parked.
+  with said as materialized (
+    select distinct on (r.id) r.id, i.item
+    from jsonb_array_elements(results) i (item) cross join lateral (select (i.item ->> 'id')::uuid) r (id)
+  ), held as materialized (
+    select e.*, s.item
+    from said s join public.wt_webhook_events e on e.id = s.id
+    where e.status = 'processing' and e.locked_by = worker
+    order by e.id
+    for update of e
+  )
+  select jsonb_agg(h.item || jsonb_build_object(
+    'outcome', case when c.id is null then 'release' else h.item ->> 'outcome' end, 'source', h.source,
+    'user_id', c.user_id, 'profile_id', c.profile_id, 'connection_id', c.id, 'timezone', u.timezone,
+    'received_at', h.received_at,
+    -- Garmin's push says what was so when it came in; Strava is asked, and answers what is so now.
+    'reported_at', case h.source when 'garmin' then h.received_at else h.locked_at end))
+  into mine
+  from held h
+  left join public.wt_health_connections c on c.provider = h.source and c.provider_user_id = h.provider_user_id
+  left join public.wt_users u on u.id = c.user_id;
+  if mine is null then
+    return array[0, 0, 0, 0, jsonb_array_length(results)];
+  end if;
+
+  perform wt_private.write_provider_readings(mine);
+  perform wt_private.write_provider_workouts(mine);
+  perform wt_private.delete_provider_records(mine);
+  perform wt_private.note_on_connections(mine);
+
+  with verdict as materialized (
+    select r.id, r.error, r.until,
+           case when r.outcome <> 'retry' then r.outcome
+                when e.attempts >= e.max_attempts or welltrack.retry_delay(e.attempts) is null then 'dead'
+                else 'retry' end as outcome
+    from jsonb_to_recordset(mine) as r (id uuid, outcome text, error text, until timestamptz)
+    join public.wt_webhook_events e on e.id = r.id
+  ), settled as (
+    update public.wt_webhook_events e
+    set status = case v.outcome when 'processed' then 'processed' when 'dead' then 'dead_letter'
+                                else 'pending' end::public.wt_event_status,
+        processed_at = case v.outcome when 'processed' then now() end,
+        attempts = e.attempts - (v.outcome in ('wait', 'release'))::integer,
+        next_retry_at = case v.outcome
+          when 'retry' then now() + welltrack.retry_delay(e.attempts)
+          -- A provider's limits end within a day; a worker whose clock is wrong must not put an event off for ever.
+          when 'wait' then least(greatest(coalesce(v.until, now() + interval '15 minutes'), now()), now() + interval '1 day')
+          when 'release' then now()
+          else e.next_retry_at end,
+        last_error = coalesce(left(v.error, 2000), e.last_error),
+        locked_at = null, locked_until = null, locked_by = null
+    from verdict v where e.id = v.id
+    returning e.id, e.source, e.event_type, e.user_id, e.attempts, v.outcome, v.error
+  ), logged as materialized (
+    select public.log_error(jsonb_build_object(
+      'flow', s.source || '_webhook', 'error_code', 'dead_letter', 'message', coalesce(s.error, 'gave up'),
+      'user_id', s.user_id,
+      'context', jsonb_build_object('event_id', s.id, 'event_type', s.event_type, 'attempts', s.attempts)))
+    from settled s where s.outcome = 'dead'
+  )
+  select array[count(*) filter (where s.outcome = 'processed'), count(*) filter (where s.outcome = 'retry'),
+               count(*) filter (where s.outcome in ('wait', 'release')), count(*) filter (where s.outcome = 'dead'),
+               jsonb_array_length(results) - count(*)]
+  into tally
+  from settled s
+  where (select count(*) from logged) >= 0;
+  return tally;
+end $$;
+
+-- Writes results so that one which the database refuses doesn't hold up the others: it is looked for by halves, and becomes a
+-- failed attempt that says which check it offended. (Not what it said: that may be somebody's reading.)
+create function wt_private.settle_results(worker text, results jsonb) returns bigint[]
+language plpgsql security invoker set search_path = '' as $$
+declare
+  half constant integer := jsonb_array_length(results) / 2;
+  state text;
+  offended text;
+begin
+  begin
+    return wt_private.write_results(worker, results);
+  exception when data_exception or integrity_constraint_violation then
+    get stacked diagnostics state = returned_sqlstate, offended = constraint_name;
+  end;
+  if half = 0 then
+    return wt_private.write_results(worker, jsonb_build_array(jsonb_build_object(
+      'id', results -> 0 ->> 'id', 'outcome', 'retry',
+      'error', concat_ws(' ', 'refused_by_database:', state, nullif(offended, '')))));
+  end if;
+  return array(
+    select t.one + t.other
+    from unnest(
+      wt_private.settle_results(worker, jsonb_path_query_array(results, '$[0 to $n]', jsonb_build_object('n', half - 1))),
+      wt_private.settle_results(worker, jsonb_path_query_array(results, '$[$n to last]', jsonb_build_object('n', half)))
+    ) with ordinality t (one, other, n)
+    order by t.n);
+end $$;
+
+-- What became of claimed events, in one transaction with what they said:
+--   {"worker", "results": [{"id", "outcome": "processed"|"retry"|"wait"|"dead"|"release", "error"?, "until"?,
+--     "metrics"?: [{"metric_type", "value_num", "value_text", "unit", "start_time", "end_time", "source_record_id", "final"}],
+--     "workouts"?: [{"source_record_id", "workout_type", "name", "start_time", "duration_minutes", "distance_m",
+--                    "elevation_gain_m", "calories_kcal", "average_hr_bpm", "max_hr_bpm", "is_private"}],
+--     "deleted"?: ["source_record_id"], "connection"?: {"is_connected"?, "scopes"?}}]}
+--   ->  {"processed", "retried", "waiting", "dead", "lost"}
+-- retry: a failed attempt; the next one after 5 and 30 minutes, 2 and 6 hours, then the dead letters.
+-- wait: until then (at most a day), which is no attempt. release: not done, for somebody else, now.
+-- lost: no longer this worker's, and nothing of it was written. Only what was processed writes anything.
+-- Errors: PT400 for no such message.
+create function public.settle_webhook_events(jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+  results constant jsonb := $1 -> 'results';
+  tally bigint[];
+begin
+  if jsonb_typeof($1 -> 'worker') is distinct from 'string' or jsonb_typeof(results) is distinct from 'array'
+     or exists (select from jsonb_array_elements(results) r
+                where coalesce(r ->> 'outcome' not in ('processed', 'retry', 'wait', 'dead', 'release')
+                               or r ->> 'id' !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$', true)) then
+    raise exception 'a settlement says {"worker", "results": [{"id", "outcome"}]}'
+      using errcode = 'PT400', hint = 'outcome is processed, retry, wait, dead or release';
+  end if;
+  tally := case when results = '[]' then '{0,0,0,0,0}' else wt_private.settle_results($1 ->> 'worker', results) end;
+  return jsonb_build_object('processed', tally[1], 'retried', tally[2], 'waiting', tally[3], 'dead', tally[4],
+                            'lost', tally[5]);
+end $$;
+grant execute on function public.settle_webhook_events(jsonb), wt_private.settle_results(text, jsonb),
+  wt_private.write_results(text, jsonb) to service_role;
