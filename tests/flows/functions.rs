@@ -47,6 +47,7 @@ const CALLERS: &[(&str, &[&str])] = &[
     ("welltrack.handle_new_user()",                        NOBODY),
     ("welltrack.is_timezone(text)",                        WRITERS),
     ("welltrack.native_metrics(uuid,uuid,text)",           WRITERS),
+    ("welltrack.retry_delay(integer)",                     WRITERS),
     ("welltrack.source_priority(text)",                    WRITERS),
     ("welltrack.to_canonical(text,double precision,text,text)", WRITERS),
     ("welltrack.uuid_v7()",                                WRITERS),

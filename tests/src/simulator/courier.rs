@@ -80,10 +80,28 @@ impl Parcel {
         Self { body: envelope.to_string().into(), kind: Kind::Garmin }
     }
 
+    /// Bytes that Garmin's push service would never send.
+    #[must_use]
+    pub fn garmin_bytes(body: Vec<u8>) -> Self {
+        Self { body: body.into(), kind: Kind::Garmin }
+    }
+
+    /// Bytes that Strava would never send, signed as if it did.
+    #[must_use]
+    pub fn strava_bytes(body: Vec<u8>) -> Self {
+        Self { body: body.into(), kind: Kind::Strava }
+    }
+
     /// A Strava event.
     #[must_use]
     pub fn strava(event: &Value) -> Self {
         Self { body: event.to_string().into(), kind: Kind::Strava }
+    }
+
+    /// Whether it goes to Strava's webhook and not to Garmin's.
+    #[must_use]
+    pub fn is_strava(&self) -> bool {
+        self.kind == Kind::Strava
     }
 }
 

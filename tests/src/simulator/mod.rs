@@ -207,6 +207,12 @@ impl Simulator {
         self.shared.state().activities.remove(&id)
     }
 
+    /// The activities that Strava has, by id.
+    #[must_use]
+    pub fn activities(&self) -> Vec<Activity> {
+        self.shared.state().activities.values().cloned().collect()
+    }
+
     /// How Strava's tokens of that athlete were used.
     #[must_use]
     pub fn strava_refreshes(&self, athlete: u64) -> Refreshes {

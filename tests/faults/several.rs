@@ -1,0 +1,79 @@
+//! Three hosts on one database: no event is processed twice, no tick fires twice, and they are not slower than one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::lanes::{Progress, push};
+use crate::script::{Script, Size};
+use crate::stage::Stage;
+use crate::{seed, short, verdict};
+
+/// Pushes everything as fast as it is taken; gives events a second from the first push to the last settled event.
+fn throughput(stage: &Stage, scripts: &[Script]) -> f64 {
+    let origins: Vec<String> = stage.hosts.iter().map(crate::host::Host::origin).collect();
+    let simulator = Arc::clone(&stage.simulator);
+    let start = Instant::now();
+    push(&simulator, scripts, &origins, Duration::ZERO, &Progress::default());
+    let queue = stage.drain();
+    queue.processed as f64 / start.elapsed().as_secs_f64()
+}
+
+#[test]
+fn three_hosts_process_each_event_once_and_are_not_slower_than_one() {
+    let _alone = crate::alone();
+    let seed = seed();
+    let size = Size { lanes: 16, people_in_a_lane: 2, days: if short() { 20 } else { 60 } };
+    let mut scripts: Vec<Script> = (0..size.lanes).map(|lane| Script::write(seed, lane, size)).collect();
+    for script in &mut scripts {
+        script.leave_strava_out();
+    }
+    let model = verdict::expected(&scripts);
+    let mut rates = [Vec::new(), Vec::new()];
+    // Interleaved, so that a machine that grows slower or faster meanwhile does so for both.
+    for _ in 0..if short() { 1 } else { 3 } {
+        for (hosts, rates) in [1, 3].into_iter().zip(&mut rates) {
+            let stage = Stage::new("several", seed, hosts);
+            for user in scripts.iter().flat_map(|script| &script.people) {
+                stage.connect_garmin(stage.sign_up(user), user);
+            }
+            watch(&stage);
+            rates.push(throughput(&stage, &scripts));
+            verdict::judge(&stage, &scripts, &model);
+            assert_once(&stage, model.events());
+        }
+    }
+    let [one, three] = rates.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates[rates.len() / 2]
+    });
+    println!("events a second: one host {one:.0}, three hosts {three:.0}, ratio {:.2}", three / one);
+    // On one machine three hosts share its processors: they can't be faster, and must not stand in each other's way.
+    assert!(three > 0.7 * one, "three hosts are slower than one: {three:.0} and {one:.0} events a second");
+}
+
+/// From now on each settlement is written down by the database itself.
+fn watch(stage: &Stage) {
+    stage
+        .admin()
+        .batch_execute(
+            "create schema watch;
+             create table watch.settled (id uuid, attempts integer);
+             create function watch.note() returns trigger language plpgsql security definer as $$
+             begin
+               insert into watch.settled values (new.id, new.attempts);
+               return null;
+             end $$;
+             create trigger watch after update of status on public.wt_webhook_events
+               for each row when (new.status = 'processed') execute function watch.note();",
+        )
+        .expect("a watch can be set");
+}
+
+fn assert_once(stage: &Stage, events: usize) {
+    let row = stage
+        .admin()
+        .query_one("select count(*), count(distinct id), max(attempts) from watch.settled", &[])
+        .expect("the watch can be read");
+    let (settled, distinct, attempts): (i64, i64, i32) = (row.get(0), row.get(1), row.get(2));
+    assert_eq!((settled, distinct, attempts), (events as i64, events as i64, 1));
+}

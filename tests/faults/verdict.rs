@@ -1,0 +1,123 @@
+//! What is in the tables, beside what must be.
+
+use std::collections::BTreeMap;
+
+use welltrack_tests::simulator::Simulator;
+use welltrack_tests::simulator::model::{Model, Row, Workout, differences, workout};
+
+use crate::script::{Script, Step};
+use crate::stage::Stage;
+
+/// What the scripts must have led to.
+pub(crate) fn expected(scripts: &[Script]) -> Model {
+    let mut model = Model::default();
+    for script in scripts {
+        for index in 0..script.steps.len() {
+            model.acknowledge(script.summaries(index));
+        }
+    }
+    model
+}
+
+/// Distinct events that Strava told.
+pub(crate) fn strava_events(scripts: &[Script]) -> usize {
+    let steps = scripts.iter().flat_map(|script| &script.steps);
+    steps.filter(|step| matches!(step, Step::Strava(_))).count()
+}
+
+/// Panics where Garmin's rows are not those of the model, or the workouts not those that Strava still has.
+pub(crate) fn judge(stage: &Stage, scripts: &[Script], model: &Model) {
+    let found: Vec<Row> = stage.garmin_rows().into_iter().filter(|row| row.source == "garmin").collect();
+    let wrong = differences(&model.rows(), &found);
+    assert!(
+        wrong.is_empty(),
+        "{} rows are wrong, such as\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(10)].join("\n")
+    );
+
+    let kept = kept_activities(&stage.simulator, scripts);
+    let mut found = BTreeMap::new();
+    for workout in stage.workouts() {
+        let record = workout.record.clone();
+        assert!(found.insert(record.clone(), workout).is_none(), "activity {record} is there twice");
+    }
+    assert_eq!(found, kept, "the workouts are not the activities that Strava has");
+}
+
+fn kept_activities(simulator: &Simulator, scripts: &[Script]) -> BTreeMap<String, Workout> {
+    let athletes: Vec<u64> = scripts.iter().map(|script| script.athlete).collect();
+    simulator
+        .activities()
+        .iter()
+        .filter(|activity| athletes.contains(&activity.athlete))
+        .map(|activity| (activity.id.to_string(), workout(activity)))
+        .collect()
+}
+
+impl Stage {
+    /// Providers' rows of `wt_health_metrics`, by the provider's id of the person.
+    fn garmin_rows(&self) -> Vec<Row> {
+        let sql = "
+            select c.provider_user_id, m.metric_type::text, m.value_num,
+                   extract(epoch from m.start_time)::bigint, extract(epoch from m.end_time)::bigint,
+                   coalesce(m.source_record_id, '')
+            from public.wt_health_metrics m
+            join public.wt_health_connections c
+              on c.profile_id = m.profile_id and c.provider::text = m.source::text
+            where m.source = 'garmin'";
+        let rows = self.admin().query(sql, &[]).expect("rows can be read");
+        rows.into_iter()
+            .map(|row| Row {
+                source: "garmin",
+                user: row.get(0),
+                metric: row.get(1),
+                value: row.get(2),
+                start: row.get(3),
+                end: row.get(4),
+                record: row.get(5),
+            })
+            .collect()
+    }
+
+    fn workouts(&self) -> Vec<Workout> {
+        let sql = "
+            select c.provider_user_id, w.source_record_id, w.name, extract(epoch from w.start_time)::bigint,
+                   w.distance_m, w.is_private
+            from public.wt_workouts w
+            join public.wt_health_connections c on c.profile_id = w.profile_id and c.provider = 'strava'
+            where w.source = 'strava'";
+        let rows = self.admin().query(sql, &[]).expect("rows can be read");
+        rows.into_iter()
+            .map(|row| Workout {
+                user: row.get(0),
+                record: row.get(1),
+                name: row.get(2),
+                start: row.get(3),
+                distance: row.get(4),
+                is_private: row.get(5),
+            })
+            .collect()
+    }
+
+    /// Everything that the providers' pushes led to, without what differs between two runs by nature: ids and the
+    /// times at which rows were written.
+    pub(crate) fn everything(&self) -> Vec<String> {
+        let sql = "
+            with people as (
+              select distinct on (profile_id) profile_id, provider_user_id as person
+              from public.wt_health_connections order by profile_id, provider),
+            kept as (
+              select 'metric' as what, person, to_jsonb(m) as row
+              from public.wt_health_metrics m join people using (profile_id)
+              union all
+              select 'workout', person, to_jsonb(w) from public.wt_workouts w join people using (profile_id)
+              union all
+              select 'load', person, to_jsonb(l) from public.wt_training_loads l join people using (profile_id))
+            select what || ' ' || person || ' ' || (row - array['id', 'user_id', 'profile_id', 'workout_id',
+              'dedupe_hash', 'recorded_at', 'created_at', 'updated_at'])::text as line
+            from kept order by line collate \"C\"";
+        let rows = self.admin().query(sql, &[]).expect("rows can be read");
+        rows.into_iter().map(|row| row.get(0)).collect()
+    }
+}
