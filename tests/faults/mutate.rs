@@ -44,8 +44,8 @@ fn spoil(value: &mut Value, chance: &mut Xoshiro256PlusPlus) {
     match chance.random_range(0..8) {
         0 => add(value, chance),
         1 => remove(value, chance),
-        2 => *value = json!([value.take()]),
-        3 => *value = json!({"wrapped": value.take()}),
+        2 => *value = Value::Array(vec![value.take()]),
+        3 => *value = Value::Object(Map::from_iter([("wrapped".to_owned(), value.take())])),
         4 => {
             let text = value.to_string();
             *value = json!(text);
@@ -125,7 +125,7 @@ fn hostile(chance: &mut Xoshiro256PlusPlus) -> Value {
         19 => json!("http://169.254.169.254/latest/meta-data"),
         20 => {
             let depth = [10, 100, 126, 200, 2000][chance.random_range(0..5_usize)];
-            (0..depth).fold(json!(1), |inner, _| json!([inner]))
+            (0..depth).fold(json!(1), |inner, _| Value::Array(vec![inner]))
         }
         _ => {
             let many = chance.random_range(1..2000);
@@ -139,7 +139,7 @@ fn spoil_bytes(bytes: &mut Vec<u8>, chance: &mut Xoshiro256PlusPlus) {
         return;
     }
     let at = chance.random_range(0..bytes.len());
-    match chance.random_range(0..9) {
+    match chance.random_range(0..10) {
         0 => bytes[at] ^= 1 << chance.random_range(0..8),
         1 => bytes.truncate(at),
         2 => {
@@ -154,7 +154,12 @@ fn spoil_bytes(bytes: &mut Vec<u8>, chance: &mut Xoshiro256PlusPlus) {
         4 => {
             bytes.splice(0..0, *b"\xef\xbb\xbf");
         }
-        5 => replace_a(b"1", b"1e999", at, bytes),
+        5 => {
+            let depth = chance.random_range(1..60_000);
+            bytes.splice(0..0, std::iter::repeat_n(b'[', depth));
+            bytes.extend(std::iter::repeat_n(b']', depth));
+        }
+        9 => replace_a(b"1", b"1e999", at, bytes),
         6 => replace_a(b"1", b"11111111111111111111111111111111111111111", at, bytes),
         7 => replace_a(b"\":\"", b"\":\"\\ud800", at, bytes),
         _ => replace_a(b"\":\"", b"\":\"\\u0000", at, bytes),
