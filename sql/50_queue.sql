@@ -43,6 +43,9 @@ create index wt_webhook_events_done on public.wt_webhook_events (processed_at) w
 create index wt_webhook_events_dead on public.wt_webhook_events (received_at) where status = 'dead_letter';
 call wt_private.protect('public.wt_webhook_events', 'service');
 
+-- Accounts are compared between the two tables, so they are of one collation.
+alter table public.wt_health_connections alter column provider_user_id type text collate "C";
+
 -- Providers correct themselves, and their corrections may be processed in any order. What a row remembers of the word that
 -- it came from decides whether another word is newer: final before tentative, then by time.
 alter table public.wt_health_metrics add column reported_at timestamptz, add column is_final boolean;

@@ -129,6 +129,8 @@ grant execute on function wt_private.bury_lost_events() to service_role;
 --
 -- An account's events are in one pair of hands at a time, and in the order in which they came in: who claims locks the
 -- account's connection, looks only then whether the account is free, and passes over what others have locked.
+-- Whether it is, and which of its events come next, is asked account by account in its open events (`status in (...)` with
+-- `locked_until`, `offset 0`): a plan that walks everybody's would suit no long queue.
 -- An event whose lease ran out is suspected of having killed its worker and is handed out alone, so that it takes no others
 -- with it; the fifth time it goes to the dead letters.
 create function public.claim_webhook_events(jsonb) returns jsonb
@@ -169,7 +171,8 @@ begin
   where e.status = 'processing' and e.locked_until < now()
     and not exists (select from public.wt_webhook_events o
                     where o.provider_user_id = e.provider_user_id and o.source = e.source
-                      and o.status = 'processing' and o.locked_until >= now())
+                      and o.status in ('pending', 'processing') and o.locked_until >= now()
+                    offset 0)
   order by e.received_at, e.id
   limit 1
   for update of e skip locked for no key update of c skip locked for key share of u skip locked;
@@ -179,7 +182,8 @@ begin
   where e.id = suspect and e.status = 'processing' and e.locked_until < now()
     and not exists (select from public.wt_webhook_events o
                     where o.provider_user_id = e.provider_user_id and o.source = e.source
-                      and o.status = 'processing' and o.locked_until >= now());
+                      and o.status in ('pending', 'processing') and o.locked_until >= now()
+                    offset 0);
 
   while ids is null loop
     with due as materialized (
@@ -227,13 +231,14 @@ begin
         select p.id, p.received_at, pg_column_size(p.payload) as size
         from public.wt_webhook_events p
         where p.provider_user_id = c.provider_user_id and p.source = c.provider
-          and p.status = 'pending' and p.next_retry_at <= now()
+          and p.status in ('pending', 'processing') and p.locked_until is null and p.next_retry_at <= now()
         order by p.received_at, p.id
         limit a.share
         for update skip locked) e
       where not exists (select from public.wt_webhook_events o
-                        where o.provider_user_id = c.provider_user_id and o.source = c.provider
-                          and o.status = 'processing')
+                      where o.provider_user_id = c.provider_user_id and o.source = c.provider
+                        and o.status in ('pending', 'processing') and o.locked_until is not null
+                      offset 0)
     )
     select array_agg(s.id) into ids
     from (select p.id, sum(p.size) over w as carried, row_number() over w as n

@@ -5,52 +5,41 @@
 create function wt_private.write_results(worker text, results jsonb) returns bigint[]
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
-  mine jsonb;
+  ids constant uuid[] := array(select (r.item ->> 'id')::uuid from jsonb_array_elements(results) r (item));
+  held wt_private.held_event[];
   tally bigint[];
 begin
   -- People before events: whoever deletes a person comes in this order.
   perform wt_private.hold_people(array(
-    select distinct e.user_id
-    from jsonb_to_recordset(results) r (id uuid)
-    join public.wt_webhook_events e on e.id = r.id
-    where e.status = 'processing' and e.locked_by = worker and e.user_id is not null));
+    select distinct e.user_id from public.wt_webhook_events e
+    where e.id = any (ids) and e.status = 'processing' and e.locked_by = worker and e.user_id is not null));
 
-  -- An event whose account is nobody's any more goes back, to be parked.
-  with said as materialized (
-    select distinct on (r.id) r.id, i.item
-    from jsonb_array_elements(results) i (item) cross join lateral (select (i.item ->> 'id')::uuid) r (id)
-  ), held as materialized (
-    select e.*, s.item
-    from said s join public.wt_webhook_events e on e.id = s.id
-    where e.status = 'processing' and e.locked_by = worker
-    order by e.id
-    for update of e
-  )
-  select jsonb_agg(h.item || jsonb_build_object(
-    'outcome', case when c.id is null then 'release' else h.item ->> 'outcome' end, 'source', h.source,
-    'user_id', c.user_id, 'profile_id', c.profile_id, 'connection_id', c.id, 'timezone', u.timezone,
-    'received_at', h.received_at,
-    -- Garmin's push says what was so when it came in; Strava is asked, and answers what is so now.
-    'reported_at', case h.source when 'garmin' then h.received_at else h.locked_at end))
-  into mine
-  from held h
-  left join public.wt_health_connections c on c.provider = h.source and c.provider_user_id = h.provider_user_id
+  select array_agg((l.id, l.source, c.user_id, c.profile_id, c.id, u.timezone, l.received_at,
+                    -- Garmin's push says what was so when it came in; Strava is asked, and answers what is so now.
+                    case l.source when 'garmin' then l.received_at else l.locked_at end)::wt_private.held_event)
+  into held
+  from (select e.id, e.source, e.provider_user_id, e.received_at, e.locked_at
+        from public.wt_webhook_events e
+        where e.id = any (ids) and e.status = 'processing' and e.locked_by = worker
+        order by e.id
+        for update) l
+  left join public.wt_health_connections c on c.provider = l.source and c.provider_user_id = l.provider_user_id
   left join public.wt_users u on u.id = c.user_id;
-  if mine is null then
-    return array[0, 0, 0, 0, jsonb_array_length(results)];
-  end if;
 
-  perform wt_private.write_provider_readings(mine);
-  perform wt_private.write_provider_workouts(mine);
-  perform wt_private.delete_provider_records(mine);
-  perform wt_private.note_on_connections(mine);
+  perform wt_private.write_provider_readings(held, results);
+  perform wt_private.write_provider_workouts(held, results);
+  perform wt_private.delete_provider_records(held, results);
+  perform wt_private.note_on_connections(held, results);
 
   with verdict as materialized (
+    -- An event whose account is nobody's any more goes back, to be parked.
     select r.id, r.error, r.until,
-           case when r.outcome <> 'retry' then r.outcome
+           case when h.connection_id is null then 'release'
+                when r.outcome <> 'retry' then r.outcome
                 when e.attempts >= e.max_attempts or welltrack.retry_delay(e.attempts) is null then 'dead'
                 else 'retry' end as outcome
-    from jsonb_to_recordset(mine) as r (id uuid, outcome text, error text, until timestamptz)
+    from jsonb_to_recordset(results) as r (id uuid, outcome text, error text, until timestamptz)
+    join unnest(held) h on h.id = r.id
     join public.wt_webhook_events e on e.id = r.id
   ), settled as (
     update public.wt_webhook_events e
@@ -132,9 +121,10 @@ begin
   if jsonb_typeof($1 -> 'worker') is distinct from 'string' or jsonb_typeof(results) is distinct from 'array'
      or exists (select from jsonb_array_elements(results) r
                 where coalesce(r ->> 'outcome' not in ('processed', 'retry', 'wait', 'dead', 'release')
-                               or r ->> 'id' !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$', true)) then
+                               or r ->> 'id' !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', true))
+     or (select count(*) > count(distinct r ->> 'id') from jsonb_array_elements(results) r) then
     raise exception 'a settlement says {"worker", "results": [{"id", "outcome"}]}'
-      using errcode = 'PT400', hint = 'outcome is processed, retry, wait, dead or release';
+      using errcode = 'PT400', hint = 'each id once, as it was claimed; outcome is processed, retry, wait, dead or release';
   end if;
   tally := case when results = '[]' then '{0,0,0,0,0}' else wt_private.settle_results($1 ->> 'worker', results) end;
   return jsonb_build_object('processed', tally[1], 'retried', tally[2], 'waiting', tally[3], 'dead', tally[4],

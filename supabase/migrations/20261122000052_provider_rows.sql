@@ -1,7 +1,10 @@
--- Flows 3 and 4, what providers' words become: readings, workouts, the state of a connection. Each function takes the results of a
--- batch that `settle_webhook_events` has made sure of, and holds for:
---   [{"outcome": "processed", "source", "user_id", "profile_id", "timezone", "connection_id", "received_at", "reported_at",
---     "metrics"?, "workouts"?, "deleted"?, "connection"?}]
+-- Flows 3 and 4, what providers' words become: readings, workouts, the state of a connection. Each function takes the results of
+-- a batch as they came in, and the events among them that `settle_webhook_events` found to be the worker's, with their people held.
+
+create type wt_private.held_event as (
+  id uuid, source public.wt_provider, user_id uuid, profile_id uuid, connection_id uuid, timezone text,
+  received_at timestamptz, reported_at timestamptz
+);
 
 -- A provider's record has a name (Garmin's summaryId, Strava's activity id). Of several words about one record the final one
 -- counts before the tentative, then the later one. Two records of Garmin that begin at the same instant are one reading that it
@@ -9,24 +12,22 @@
 -- processed, as long as a record that shares its beginning with another one only grows.
 --
 -- A reading keeps its row's id when its period or its name changes. Without sequential scans as everywhere on this path.
-create function wt_private.write_provider_readings(results jsonb) returns void
+create function wt_private.write_provider_readings(held wt_private.held_event[], results jsonb) returns void
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 begin
   perform set_config('wt.batch', 'on', true);
 
   with said as materialized (
-    select r.user_id, r.profile_id, r.source::public.wt_metric_source as source,
+    select h.user_id, h.profile_id, h.source::text::public.wt_metric_source as source,
            m.metric_type::public.wt_metric_type as metric_type,
-           welltrack.to_canonical(m.metric_type, m.value_num, m.unit, r.source) as value_num, m.value_text,
+           welltrack.to_canonical(m.metric_type, m.value_num, m.unit, h.source::text) as value_num, m.value_text,
            welltrack.canonical_unit(m.metric_type) as unit, m.start_time, m.end_time,
            coalesce(m.end_time - m.start_time, '0') as span,
-           (welltrack.day_anchor(m.metric_type, m.start_time, m.end_time) at time zone r.timezone)::date as local_date,
-           m.source_record_id collate "C" as source_record_id, coalesce(m.final, true) as is_final, r.reported_at,
-           r.received_at, row_number() over (order by r.received_at, r.n, m.n) as n
-    from rows from (jsonb_to_recordset($1) as (
-           outcome text, source text, user_id uuid, profile_id uuid, timezone text, reported_at timestamptz,
-           received_at timestamptz, metrics jsonb)) with ordinality
-         as r (outcome, source, user_id, profile_id, timezone, reported_at, received_at, metrics, n)
+           (welltrack.day_anchor(m.metric_type, m.start_time, m.end_time) at time zone h.timezone)::date as local_date,
+           m.source_record_id collate "C" as source_record_id, coalesce(m.final, true) as is_final, h.reported_at,
+           h.received_at, row_number() over (order by h.received_at, h.id, m.n) as n
+    from jsonb_to_recordset($2) as r (id uuid, outcome text, metrics jsonb)
+    join unnest($1) h on h.id = r.id
     cross join lateral rows from (jsonb_to_recordset(r.metrics) as (
            metric_type text, value_num double precision, value_text text, unit text, start_time timestamptz,
            end_time timestamptz, source_record_id text, final boolean)) with ordinality
@@ -116,23 +117,23 @@ begin
 end $$;
 
 -- An activity is a workout: its name finds it, and what was fetched later replaces what was fetched before.
-create function wt_private.write_provider_workouts(results jsonb) returns void
+create function wt_private.write_provider_workouts(held wt_private.held_event[], results jsonb) returns void
 language sql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
   insert into public.wt_workouts as o
     (user_id, profile_id, source, source_record_id, workout_type, name, start_time, duration_minutes, distance_m,
      elevation_gain_m, calories_kcal, average_hr_bpm, max_hr_bpm, is_private, reported_at)
-  select distinct on (r.user_id, r.source, w.source_record_id)
-         r.user_id, r.profile_id, r.source::public.wt_workout_source, w.source_record_id, left(w.workout_type, 80),
+  select distinct on (h.user_id, h.source, w.source_record_id)
+         h.user_id, h.profile_id, h.source::text::public.wt_workout_source, w.source_record_id, left(w.workout_type, 80),
          left(w.name, 200), w.start_time, w.duration_minutes, w.distance_m, w.elevation_gain_m, w.calories_kcal,
-         w.average_hr_bpm, w.max_hr_bpm, coalesce(w.is_private, false), r.reported_at
-  from jsonb_to_recordset($1) as r (
-    outcome text, source text, user_id uuid, profile_id uuid, reported_at timestamptz, received_at timestamptz, workouts jsonb)
+         w.average_hr_bpm, w.max_hr_bpm, coalesce(w.is_private, false), h.reported_at
+  from jsonb_to_recordset($2) as r (id uuid, outcome text, workouts jsonb)
+  join unnest($1) h on h.id = r.id
   cross join lateral jsonb_to_recordset(r.workouts) as w (
     source_record_id text, workout_type text, name text, start_time timestamptz, duration_minutes double precision,
     distance_m double precision, elevation_gain_m double precision, calories_kcal double precision,
     average_hr_bpm double precision, max_hr_bpm double precision, is_private boolean)
   where r.outcome = 'processed'
-  order by r.user_id, r.source, w.source_record_id, r.reported_at desc, r.received_at desc
+  order by h.user_id, h.source, w.source_record_id, h.reported_at desc, h.received_at desc
   on conflict (user_id, source, source_record_id) where source_record_id is not null do update
     set profile_id = excluded.profile_id, workout_type = excluded.workout_type, name = excluded.name,
         start_time = excluded.start_time, duration_minutes = excluded.duration_minutes, distance_m = excluded.distance_m,
@@ -148,47 +149,49 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
 $$;
 
 -- What the provider took back.
-create function wt_private.delete_provider_records(results jsonb) returns void
+create function wt_private.delete_provider_records(held wt_private.held_event[], results jsonb) returns void
 language sql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
   with taken_back as materialized (
-    select distinct r.user_id, r.source, d.source_record_id collate "C" as source_record_id
-    from jsonb_to_recordset($1) as r (outcome text, source text, user_id uuid, deleted jsonb)
+    select distinct h.user_id, h.source, d.source_record_id collate "C" as source_record_id
+    from jsonb_to_recordset($2) as r (id uuid, outcome text, deleted jsonb)
+    join unnest($1) h on h.id = r.id
     cross join lateral jsonb_array_elements_text(r.deleted) d (source_record_id)
     where r.outcome = 'processed'
   ), workout as (
     delete from public.wt_workouts w using taken_back t
-    where w.user_id = t.user_id and w.source = t.source::public.wt_workout_source
+    where w.user_id = t.user_id and w.source = t.source::text::public.wt_workout_source
       and w.source_record_id = t.source_record_id
   )
   delete from public.wt_health_metrics m using taken_back t
   where m.user_id = t.user_id and m.source_record_id = t.source_record_id
-    and m.source = t.source::public.wt_metric_source
+    and m.source = t.source::text::public.wt_metric_source
 $$;
 
 -- When a connection brought something last, and what the provider said about the connection itself since its owner last
 -- consented. A provider can end a connection, not begin one.
-create function wt_private.note_on_connections(results jsonb) returns void
+create function wt_private.note_on_connections(held wt_private.held_event[], results jsonb) returns void
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 begin
   update public.wt_health_connections c
   set last_sync_at = s.brought_at
-  from (select r.connection_id, max(r.received_at) as brought_at
-        from jsonb_to_recordset($1) as r (
-          outcome text, connection_id uuid, received_at timestamptz, metrics jsonb, workouts jsonb)
+  from (select h.connection_id, max(h.received_at) as brought_at
+        from jsonb_to_recordset($2) as r (id uuid, outcome text, metrics jsonb, workouts jsonb)
+        join unnest($1) h on h.id = r.id
         where r.outcome = 'processed' and (jsonb_array_length(r.metrics) > 0 or jsonb_array_length(r.workouts) > 0)
-        group by r.connection_id) s
+        group by h.connection_id) s
   where c.id = s.connection_id and (c.last_sync_at is null or c.last_sync_at < s.brought_at);
 
   with news as materialized (
-    select r.connection_id, bool_and(coalesce(n.is_connected, true)) as is_connected,
+    select h.connection_id, bool_and(coalesce(n.is_connected, true)) as is_connected,
            array(select jsonb_array_elements_text(
-             (array_agg(n.scopes order by r.received_at desc) filter (where jsonb_typeof(n.scopes) = 'array'))[1])) as scopes,
+             (array_agg(n.scopes order by h.received_at desc) filter (where jsonb_typeof(n.scopes) = 'array'))[1])) as scopes,
            bool_or(jsonb_typeof(n.scopes) = 'array') as has_scopes
-    from jsonb_to_recordset($1) as r (outcome text, connection_id uuid, received_at timestamptz, connection jsonb)
+    from jsonb_to_recordset($2) as r (id uuid, outcome text, connection jsonb)
+    join unnest($1) h on h.id = r.id
     cross join lateral jsonb_to_record(r.connection) as n (is_connected boolean, scopes jsonb)
-    join public.wt_health_connections c on c.id = r.connection_id and c.connected_at <= r.received_at
+    join public.wt_health_connections c on c.id = h.connection_id and c.connected_at <= h.received_at
     where r.outcome = 'processed' and jsonb_typeof(r.connection) = 'object'
-    group by r.connection_id
+    group by h.connection_id
   ), changed as (
     update public.wt_health_connections c
     set is_connected = c.is_connected and n.is_connected, scopes = case when n.has_scopes then n.scopes else c.scopes end
@@ -200,5 +203,7 @@ begin
   where t.connection_id = n.connection_id and not n.is_connected;
 end $$;
 
-grant execute on function wt_private.write_provider_readings(jsonb), wt_private.write_provider_workouts(jsonb),
-  wt_private.delete_provider_records(jsonb), wt_private.note_on_connections(jsonb) to service_role;
+grant execute on function wt_private.write_provider_readings(wt_private.held_event[], jsonb),
+  wt_private.write_provider_workouts(wt_private.held_event[], jsonb),
+  wt_private.delete_provider_records(wt_private.held_event[], jsonb),
+  wt_private.note_on_connections(wt_private.held_event[], jsonb) to service_role;
