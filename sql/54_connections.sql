@@ -26,7 +26,7 @@ alter table public.wt_connection_tokens
 
 -- Postgres breaks base64 into lines; nobody else does.
 create function wt_private.base64(bytea) returns text
-language sql immutable strict parallel safe set search_path = '' as $$ select translate(encode($1, 'base64'), E'\n', '') $$;
+language sql immutable parallel safe set search_path = '' as $$ select translate(encode($1, 'base64'), E'\n', '') $$;
 grant execute on function wt_private.base64(bytea) to service_role;
 
 -- {"user_id", "profile_id"? (the primary one), "provider", "state_hash": hex, "verifier_encrypted": base64|null, "key_id",

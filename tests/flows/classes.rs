@@ -60,6 +60,7 @@ const TABLES: &[(&str, &str)] = &[
     ("wt_meals",                   "owned"),
     ("wt_nutrient_targets",        "owned"),
     ("wt_nutrients",               "reference"),
+    ("wt_oauth_states",            "service"),
     ("wt_pantry_items",            "owned"),
     ("wt_plan_items",              "owned"),
     ("wt_plans",                   "owned"),
@@ -85,7 +86,7 @@ const TABLES: &[(&str, &str)] = &[
 #[rustfmt::skip]
 pub(crate) const KEPT_FROM_CLIENTS: &[(&str, &[&str])] = &[
     ("wt_health_metrics", &["dedupe_hash", "is_primary", "validation_status", "rejection_reason", "processing_status",
-                            "created_at", "updated_at"]),
+                            "created_at", "updated_at", "reported_at", "is_final"]),
     ("wt_profiles",       &["profile_type", "is_primary", "modules_provisioned_at"]),
     ("wt_users",          &["id", "user_id", "plan_tier", "created_at", "updated_at"]),
 ];
