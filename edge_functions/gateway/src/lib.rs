@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod jwt;
+pub mod rest;
 pub mod rpc;
 mod secret;
 
