@@ -76,9 +76,10 @@ begin
   ), kept as materialized (
     -- Each goes to the row of its own name, or to that of the reading it renames.
     select c.*, coalesce(c.old_id, v.id) as row_id,
-           coalesce(case when c.old_id is null then v.end_time is not distinct from c.end_time
-                         else (c.old_profile_id, c.old_start) = (c.profile_id, c.start_time)
-                              and c.old_end is not distinct from c.end_time end, false) as in_place
+           case when c.old_id is not null
+                then (c.old_profile_id, c.old_start) = (c.profile_id, c.start_time)
+                     and c.old_end is not distinct from c.end_time
+                else v.id is not null and v.end_time is not distinct from c.end_time end as in_place
     from chosen c
     left join lateral (select r.id, r.end_time from rival r where r.n = c.n order by r.span desc limit 1) v on true
     where not exists (select from rival r where r.n = c.n and r.counts)

@@ -102,7 +102,7 @@ language sql stable security invoker set search_path = '' set enable_seqscan = o
       select c.reltuples::bigint from pg_catalog.pg_class c where c.oid = 'public.wt_webhook_events'::regclass)
       - w.pending - w.parked - r.processing - r.dead) end,
     'oldest_pending_seconds',
-    greatest(extract(epoch from clock_timestamp() - least(w.first_due, clock_timestamp())), 0))
+    extract(epoch from clock_timestamp() - least(w.first_due, clock_timestamp())))
   from waiting w cross join rest r
 $$;
 

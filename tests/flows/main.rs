@@ -3,6 +3,7 @@
 mod baselines;
 mod classes;
 mod deletion_export;
+mod events;
 mod functions;
 mod ingest_bad;
 mod ingest_doors;
@@ -14,6 +15,7 @@ mod lifesnaps;
 mod logs;
 mod onboarding;
 mod priority;
+mod queue;
 mod readings;
 mod rls_matrix;
 mod shape;
