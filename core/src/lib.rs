@@ -13,6 +13,7 @@ pub mod dedupe;
 pub mod metric;
 pub mod providers;
 pub mod reason;
+pub mod retry;
 pub mod signup;
 pub mod timezone;
 pub mod units;

@@ -1,4 +1,4 @@
--- From 0.1.0 to 0.2.0: time-ordered ids, the app's batch, what an update changed, and the facts by which days and sources are weighed.
+-- From 0.1.0 to 0.2.0: time-ordered ids, the waits of the queue, the app's batch, what an update changed, and the facts by which days and sources are weighed.
 \echo Use "ALTER EXTENSION pg_welltrack UPDATE TO '0.2.0'" to load this file. \quit
 
 create function source_priority(source text) returns integer immutable strict parallel safe
@@ -23,5 +23,8 @@ returns table (
 ) immutable strict parallel safe cost 1000
 language c as 'MODULE_PATHNAME', 'native_metrics_wrapper';
 
-create function uuid_v7() returns uuid volatile parallel safe
+create function uuid_v7() returns uuid volatile strict parallel safe
 language c as 'MODULE_PATHNAME', 'uuid_v7_wrapper';
+
+create function retry_delay(failed_attempts integer) returns interval immutable strict parallel safe
+language c as 'MODULE_PATHNAME', 'retry_delay_wrapper';

@@ -17,6 +17,7 @@ mod metrics;
 mod native;
 mod people;
 mod plausible;
+mod queue;
 mod rows;
 
 ::pgrx::pg_module_magic!();

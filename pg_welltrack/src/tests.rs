@@ -7,6 +7,7 @@ mod ids;
 mod metrics;
 mod native;
 mod people;
+mod queue;
 mod rows;
 
 use pgrx::prelude::*;

@@ -31,9 +31,10 @@ mod tests {
                  handle_new_user volatile parallel unsafe\n\
                  is_timezone stable strict parallel safe\n\
                  native_metrics immutable strict parallel safe\n\
+                 retry_delay immutable strict parallel safe\n\
                  source_priority immutable strict parallel safe\n\
                  to_canonical immutable parallel safe\n\
-                 uuid_v7 volatile parallel safe\n\
+                 uuid_v7 volatile strict parallel safe\n\
                  validate_metric stable parallel safe"
             )
         );
