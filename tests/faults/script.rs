@@ -91,7 +91,14 @@ impl Script {
         let mut pending = pending.into_iter().peekable();
         while pending.peek().is_some() {
             let count = chance.random_range(1..4_usize);
-            let summaries: Vec<Summary> = pending.by_ref().take(count).collect();
+            let mut summaries: Vec<Summary> = Vec::new();
+            // Garmin does not contradict itself within one push, and nobody could say which half were true.
+            while summaries.len() < count
+                && let Some(summary) =
+                    pending.next_if(|next| summaries.iter().all(|other| !same_day(next, other)))
+            {
+                summaries.push(summary);
+            }
             steps.push(Step::Garmin { summaries, ping: chance.random_range(0..20) == 0 });
             if chance.random_range(0..10) == 0 {
                 let from = steps.len().saturating_sub(40);
@@ -117,6 +124,12 @@ impl Script {
             Step::Again(earlier) => self.summaries(*earlier),
         }
     }
+}
+
+/// Whether two summaries speak of the same thing: a day's activity, a night.
+fn same_day(a: &Summary, b: &Summary) -> bool {
+    let start = |summary: &Summary| summary.readings.first().map(|reading| reading.start);
+    (a.kind, &a.user, start(a)) == (b.kind, &b.user, start(b))
 }
 
 struct Athletics {

@@ -114,9 +114,9 @@ impl Stage {
               select 'workout', person, to_jsonb(w) from public.wt_workouts w join people using (profile_id)
               union all
               select 'load', person, to_jsonb(l) from public.wt_training_loads l join people using (profile_id))
-            select what || ' ' || person || ' ' || (row - array['id', 'user_id', 'profile_id', 'workout_id',
-              'dedupe_hash', 'recorded_at', 'created_at', 'updated_at'])::text as line
-            from kept order by line collate \"C\"";
+            select line from (select what || ' ' || person || ' ' || (row - array['id', 'user_id', 'profile_id', 'workout_id',
+              'dedupe_hash', 'recorded_at', 'reported_at', 'created_at', 'updated_at'])::text as line
+            from kept) lines order by line collate \"C\"";
         let rows = self.admin().query(sql, &[]).expect("rows can be read");
         rows.into_iter().map(|row| row.get(0)).collect()
     }

@@ -15,6 +15,7 @@ mod lifesnaps;
 mod logs;
 mod onboarding;
 mod priority;
+mod provider_rows;
 mod queue;
 mod readings;
 mod rls_matrix;
