@@ -11,7 +11,7 @@ create type wt_private.held_event as (
 -- named anew: the longer counts, then as above. So what is left does not depend on the order in which the words are
 -- processed, as long as a record that shares its beginning with another one only grows.
 --
--- A reading keeps its row's id when its period or its name changes. Without sequential scans as everywhere on this path.
+-- A record keeps its row's id when its period changes. Without sequential scans as everywhere on this path.
 create function wt_private.write_provider_readings(held wt_private.held_event[], results jsonb) returns void
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 begin
@@ -96,7 +96,9 @@ begin
   ), revised as (
     update public.wt_health_metrics m
     set value_num = k.value_num, value_text = k.value_text, source_record_id = k.source_record_id,
-        recorded_at = k.received_at, reported_at = k.reported_at, is_final = k.is_final
+        recorded_at = case when (m.value_num, m.value_text) is distinct from (k.value_num, k.value_text)
+                           then k.received_at else m.recorded_at end,
+        reported_at = k.reported_at, is_final = k.is_final
     from kept k
     where m.id = k.row_id and k.in_place
   )
@@ -129,12 +131,14 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
          w.average_hr_bpm, w.max_hr_bpm, coalesce(w.is_private, false), h.reported_at
   from jsonb_to_recordset($2) as r (id uuid, outcome text, workouts jsonb)
   join unnest($1) h on h.id = r.id
-  cross join lateral jsonb_to_recordset(r.workouts) as w (
+  cross join lateral rows from (jsonb_to_recordset(r.workouts) as (
     source_record_id text, workout_type text, name text, start_time timestamptz, duration_minutes double precision,
     distance_m double precision, elevation_gain_m double precision, calories_kcal double precision,
-    average_hr_bpm double precision, max_hr_bpm double precision, is_private boolean)
+    average_hr_bpm double precision, max_hr_bpm double precision, is_private boolean)) with ordinality
+    as w (source_record_id, workout_type, name, start_time, duration_minutes, distance_m, elevation_gain_m, calories_kcal,
+          average_hr_bpm, max_hr_bpm, is_private, n)
   where r.outcome = 'processed'
-  order by h.user_id, h.source, w.source_record_id, h.reported_at desc, h.received_at desc
+  order by h.user_id, h.source, w.source_record_id, h.reported_at desc, h.received_at desc, w.n desc
   on conflict (user_id, source, source_record_id) where source_record_id is not null do update
     set profile_id = excluded.profile_id, workout_type = excluded.workout_type, name = excluded.name,
         start_time = excluded.start_time, duration_minutes = excluded.duration_minutes, distance_m = excluded.distance_m,
