@@ -7,6 +7,7 @@ mod bench;
 mod cluster;
 mod cmd;
 mod demo;
+mod functions;
 mod layout;
 mod package;
 mod port;
@@ -80,6 +81,12 @@ enum Command {
     },
     /// Show the main job: people sign up, their readings come in, baselines come out
     Demo,
+    /// Build the edge functions to WebAssembly components in .welltrack/functions/
+    Functions {
+        /// Build the guests of the host's tests as well, to .welltrack/guests/
+        #[arg(long)]
+        guests: bool,
+    },
     /// Prove everything, on databases of its own
     Test {
         /// Only these parts
@@ -134,6 +141,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Status => stack::status(&layout),
         Command::Reset => stack::reset(&layout),
         Command::Psql { args } => stack::psql(layout, &args),
+        Command::Functions { guests } => functions::run(&layout, guests),
         Command::Demo => demo::run(&Stack::dev(layout)?),
         Command::Bench { name } => bench_all(&layout, name),
         Command::Schema { check: _ } => schema::check(&layout, &setup::all(&layout)?),

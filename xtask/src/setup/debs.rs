@@ -59,6 +59,67 @@ pub(crate) fn tool_packages() -> Result<Vec<String>> {
     ])
 }
 
+/// A compiler for WebAssembly.
+pub(crate) struct Compiler {
+    /// As its package counts: "1.96.0+dfsg1-1~deb12u2".
+    pub(crate) version: String,
+    pub(crate) packages: Vec<String>,
+}
+
+/// Debian's newest Rust (which it keeps for its web browsers) with what compiles for WebAssembly. As root, lists that know of none
+/// or of a too old one are fetched first.
+pub(crate) fn wasm_compiler(layout: &Layout, at_least: &str, advice: &str) -> Result<Compiler> {
+    let offered = || offered_version("rustc-web").filter(|version| is_at_least(version, at_least));
+    let version = match offered() {
+        Some(version) => Some(version),
+        None if layout.server_user.is_some() => {
+            update_lists(layout)?;
+            offered()
+        }
+        None => None,
+    };
+    let version = version.with_context(|| {
+        format!(
+            "the package lists have no rustc-web {at_least} or newer (Debian 12 has it in bookworm-security). What to do: {advice}; \
+             or {UPDATE_HINT}"
+        )
+    })?;
+    let closure = Cmd::new("apt-cache")
+        .args(["depends", "--recurse", "--important", "rustc-web"])
+        .env("LC_ALL", "C")
+        .capture()?;
+    let mut packages: Vec<String> =
+        ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "wasi-libc"].map(str::to_owned).into();
+    packages.extend(rust_libraries(&closure).map(str::to_owned));
+    // The linker reads what the compiler's LLVM writes, so it is of the same release.
+    let llvm = packages.iter().find_map(|name| name.strip_prefix("libllvm"));
+    let llvm = llvm.with_context(|| format!("rustc-web {version} depends on no libllvm"))?;
+    packages.push(format!("lld-{llvm}"));
+    Ok(Compiler { version, packages })
+}
+
+/// Of the packages in `apt-cache depends --recurse`, those that are parts of the compiler itself: a machine may have others of
+/// their names installed, in other versions.
+fn rust_libraries(closure: &str) -> impl Iterator<Item = &str> {
+    let numbered = |name: &str, prefix: &str| {
+        name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    closure.lines().filter(move |line| {
+        *line == "libstd-rust-web-dev"
+            || numbered(line, "libstd-rust-web-")
+            || numbered(line, "libllvm") && !line.contains(':')
+    })
+}
+
+fn offered_version(package: &str) -> Option<String> {
+    let text = Cmd::new("apt-cache").args(["show", "--no-all-versions", package]).capture().ok()?;
+    text.lines().find_map(|line| line.strip_prefix("Version: ")).map(str::to_owned)
+}
+
+fn is_at_least(version: &str, least: &str) -> bool {
+    Cmd::new("dpkg").args(["--compare-versions", version, "ge", least]).succeeds()
+}
+
 /// Fetches the packages, and the shared libraries they need that this machine lacks, into the cache. Gives their files.
 pub(crate) fn fetch(layout: &Layout, packages: &[String]) -> Result<Vec<PathBuf>> {
     if let Some(package) = packages.iter().find(|package| !known(package)) {
@@ -225,6 +286,16 @@ mod tests {
                     Inst clang-14 (14 Debian [amd64])\nInst libpq5 [15.18] (15.20 Debian [amd64])\nConf libpq5 (15.20 Debian)\n\
                     Inst perl-modules-5.36 (5.36 Debian [all])\nInst locales (2.36 Debian [all])\n";
         assert_eq!(libraries_in_plan(plan), ["libgc1", "libpq5", "perl-modules-5.36"]);
+    }
+
+    #[test]
+    fn the_compilers_own_libraries_are_taken_whatever_is_installed() {
+        let closure = "rustc-web\n  Depends: libc6\n  Depends: libstd-rust-web-dev\nlibc6\nlibstd-rust-web-dev\n  Depends: libstd-rust-web-1.96\n\
+                       libstd-rust-web-1.96\n  Depends: libllvm22\nlibllvm22\nlibstd-rust-web-dev-bpf\n<libllvm>\nlibstdc++6\n";
+        assert_eq!(
+            rust_libraries(closure).collect::<Vec<_>>(),
+            ["libstd-rust-web-dev", "libstd-rust-web-1.96", "libllvm22"]
+        );
     }
 
     #[test]

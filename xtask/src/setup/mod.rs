@@ -7,6 +7,7 @@ pub(crate) mod debs;
 pub(crate) mod npm;
 pub(crate) mod pgrx;
 pub(crate) mod prefix;
+pub(crate) mod wasm;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,199 @@
+//! `functions`: every edge function as a WebAssembly component, in `.welltrack/functions/<name>.wasm`, where the host looks.
+//!
+//! Promises: nothing is built when no source has changed; a component is replaced whole and only when it differs, so that a running
+//! host reloads what is new and nothing else; a function that is gone from the sources is gone from the folder. Stops at running them.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::layout::{Layout, make_dir, remove};
+use crate::setup::wasm::{TARGET, Toolchain};
+use crate::stamp::{Inputs, Stamp, files_below};
+use crate::ui;
+
+/// `cargo xtask functions`: builds and lists them, on request with the guests of the host's tests.
+pub(crate) fn run(layout: &Layout, with_guests: bool) -> Result<()> {
+    let mut files = files_below(&ensure(layout)?)?;
+    if with_guests {
+        files.extend(files_below(&guests(layout)?)?);
+    }
+    let mut rows = Vec::new();
+    for file in files {
+        let size = format!("{} KB", fs::metadata(&file)?.len().div_ceil(1000));
+        rows.push(vec![file.file_stem().unwrap_or_default().to_string_lossy().into_owned(), size]);
+    }
+    println!("{}", ui::table(&rows));
+    Ok(())
+}
+
+/// Builds the project's functions, if their sources have changed; gives the folder of the components.
+pub(crate) fn ensure(layout: &Layout) -> Result<PathBuf> {
+    let workspace = Workspace {
+        manifest: layout.root.join("edge_functions/Cargo.toml"),
+        // They share the rules with the extension.
+        shared: ["Cargo.toml", "core/Cargo.toml", "core/src"].map(|name| layout.root.join(name)).into(),
+        name: "functions",
+        title: "Building the edge functions",
+    };
+    workspace.ensure(layout)
+}
+
+/// Builds the guests that misbehave on request, for the tests of the host; gives the folder of the components.
+pub(crate) fn guests(layout: &Layout) -> Result<PathBuf> {
+    let workspace = Workspace {
+        manifest: layout.root.join("tests/guests/Cargo.toml"),
+        shared: Vec::new(),
+        name: "guests",
+        title: "Building the guests of the host's tests",
+    };
+    workspace.ensure(layout)
+}
+
+/// A cargo workspace of guests.
+struct Workspace {
+    manifest: PathBuf,
+    /// What else its packages are built from.
+    shared: Vec<PathBuf>,
+    /// Of its stamp, its log and the folder of its components.
+    name: &'static str,
+    title: &'static str,
+}
+
+impl Workspace {
+    fn ensure(&self, layout: &Layout) -> Result<PathBuf> {
+        let _lock = layout.lock("functions")?;
+        let toolchain = Toolchain::ensure(layout)?;
+        let stamp = Stamp::new(layout, self.name);
+        let hash = self.sources()?.text(&toolchain.version(layout)?).finish();
+        let folder = layout.state.join(self.name);
+        let names: Vec<OsString> = self.guests()?;
+        if stamp.is(&hash) && names.iter().all(|name| component(&folder, name).exists()) {
+            return Ok(folder);
+        }
+        stamp.clear()?;
+        ui::step(self.title, || {
+            let target = layout.cache.join("functions-target");
+            toolchain
+                .cargo_build()?
+                .args(["--release", "--manifest-path"])
+                .arg(&self.manifest)
+                .env("CARGO_TARGET_DIR", &target)
+                .cwd(&layout.root)
+                .log(layout.log(self.name))
+                .hint("the log says what the build lacks; is crates.io within reach?")
+                .run()?;
+            publish(&names, &target.join(TARGET).join("release"), &folder)
+        })?;
+        stamp.set(&hash)?;
+        Ok(folder)
+    }
+
+    fn folder(&self) -> &Path {
+        self.manifest.parent().unwrap_or(&self.manifest)
+    }
+
+    /// The names of its programs: a folder each, or the workspace itself where it is one package.
+    fn guests(&self) -> Result<Vec<OsString>> {
+        let manifest = fs::read_to_string(&self.manifest)
+            .with_context(|| format!("could not read {}", self.manifest.display()))?;
+        let members: Vec<OsString> = members(&manifest)
+            .filter(|member| self.folder().join(member).join("src/main.rs").is_file())
+            .map(OsString::from)
+            .collect();
+        Ok(if members.is_empty() {
+            package(&manifest).into_iter().map(OsString::from).collect()
+        } else {
+            members
+        })
+    }
+
+    fn sources(&self) -> Result<Inputs> {
+        let manifest = fs::read_to_string(&self.manifest)?;
+        let mut inputs = Inputs::default();
+        let mut places =
+            vec![self.manifest.clone(), self.folder().join("Cargo.lock"), self.folder().join("src")];
+        places.extend(members(&manifest).map(|member| self.folder().join(member)));
+        places.extend(self.shared.iter().cloned());
+        for place in places {
+            inputs = inputs.tree(&place)?;
+        }
+        Ok(inputs)
+    }
+}
+
+/// Puts what was built where the host looks for it.
+fn publish(names: &[OsString], built: &Path, folder: &Path) -> Result<()> {
+    make_dir(folder)?;
+    for name in names {
+        let new = fs::read(component(built, name))
+            .with_context(|| format!("the build left no {}", component(built, name).display()))?;
+        let place = component(folder, name);
+        if fs::read(&place).ok().as_ref() == Some(&new) {
+            continue;
+        }
+        let beside = place.with_extension("new");
+        fs::write(&beside, &new)
+            .and_then(|()| fs::rename(&beside, &place))
+            .with_context(|| format!("could not write {}", place.display()))?;
+    }
+    for file in files_below(folder)? {
+        if !names.iter().any(|name| component(folder, name) == file) {
+            remove(&file)?;
+        }
+    }
+    Ok(())
+}
+
+fn component(folder: &Path, name: &OsString) -> PathBuf {
+    folder.join(name).with_extension("wasm")
+}
+
+/// The names in `members = ["a", "b"]`, written on one line.
+fn members(manifest: &str) -> impl Iterator<Item = &str> {
+    let list = manifest.lines().find_map(|line| line.strip_prefix("members = [")?.strip_suffix(']'));
+    list.unwrap_or_default()
+        .split(',')
+        .map(|name| name.trim().trim_matches('"'))
+        .filter(|name| !name.is_empty())
+}
+
+/// The name of a package.
+fn package(manifest: &str) -> Option<&str> {
+    manifest.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_and_names_are_read_from_a_manifest() {
+        let manifest = "[workspace]\nmembers = [\"kit\", \"garmin-webhook\"]\n";
+        assert_eq!(members(manifest).collect::<Vec<_>>(), ["kit", "garmin-webhook"]);
+        assert_eq!(members("[workspace]\n").count(), 0);
+        assert_eq!(package("[package]\nname = \"hostile\"\n"), Some("hostile"));
+    }
+
+    #[test]
+    fn what_differs_is_replaced_what_is_gone_is_removed_and_the_rest_is_left_alone() {
+        let scratch = std::env::temp_dir().join(format!("xtask-functions-{}", std::process::id()));
+        let (built, folder) = (scratch.join("built"), scratch.join("functions"));
+        fs::create_dir_all(&built).expect("mkdir");
+        fs::create_dir_all(&folder).expect("mkdir");
+        for (place, content) in [(&built, "new"), (&folder, "old")] {
+            fs::write(place.join("a.wasm"), content).expect("write");
+            fs::write(place.join("b.wasm"), "same").expect("write");
+        }
+        fs::write(folder.join("gone.wasm"), "x").expect("write");
+        let before = fs::metadata(folder.join("b.wasm")).and_then(|meta| meta.modified()).expect("a time");
+        publish(&["a".into(), "b".into()], &built, &folder).expect("published");
+        assert_eq!(fs::read(folder.join("a.wasm")).expect("a"), b"new");
+        let after = fs::metadata(folder.join("b.wasm")).and_then(|meta| meta.modified()).expect("a time");
+        assert_eq!(before, after);
+        assert!(!folder.join("gone.wasm").exists());
+        fs::remove_dir_all(&scratch).expect("clean up");
+    }
+}
