@@ -1,0 +1,84 @@
+//! What an instance has: its environment, its limits, its way to the outside.
+//!
+//! Promises: no folder, no socket, no clock but the usual ones, no variable that was not named for it, and memory up to its
+//! cap. Stops at calls: what `wasi:http` may reach is said in [`super::outgoing`].
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, Result};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::meter::Meter;
+use super::outgoing::Outgoing;
+use super::output::Output;
+
+/// The state of one instance.
+pub(crate) struct Guest {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outgoing: Outgoing,
+    pub(super) memory: MemoryCap,
+    pub(super) meter: Arc<Meter>,
+}
+
+impl Guest {
+    pub(super) fn new(
+        environment: &[(String, String)],
+        memory: usize,
+        output: Output,
+        outgoing: Outgoing,
+    ) -> Self {
+        let mut wasi = WasiCtx::builder();
+        wasi.envs(environment).stdout(output.clone()).stderr(output).allow_tcp(false).allow_udp(false);
+        Self {
+            table: ResourceTable::new(),
+            wasi: wasi.build(),
+            http: WasiHttpCtx::new(),
+            outgoing,
+            memory: MemoryCap { cap: memory, peak: 0, refused: false },
+            meter: Arc::default(),
+        }
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.outgoing, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+/// Says no to memory beyond the cap. A guest that can't live with that traps by itself; `refused` then says why.
+pub(super) struct MemoryCap {
+    cap: usize,
+    pub(super) peak: usize,
+    pub(super) refused: bool,
+}
+
+/// Entries of a table that a component may have: what a large program in Rust needs, many times over.
+const TABLE_CAP: usize = 20_000;
+
+impl ResourceLimiter for MemoryCap {
+    // A component has one memory: the engine's pool sees to that.
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        let granted = desired <= self.cap;
+        if granted {
+            self.peak = self.peak.max(desired);
+        } else {
+            self.refused = true;
+        }
+        Ok(granted)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        Ok(desired <= TABLE_CAP)
+    }
+}

@@ -1,0 +1,173 @@
+//! What calls functions besides requests: the clock, and the database.
+//!
+//! Promises: a notification is followed by a run that begins after it, however many come at once; a tick of a schedule is one
+//! run of one host; never more runs of a function at once than its settings say. Stops at calling: a run that fails is logged
+//! as any call is, and what it left undone is for the next one.
+
+mod database;
+mod schedule;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{HeaderValue, Method, Request, header};
+use serde_json::json;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::database::Database;
+use crate::functions::Functions;
+use crate::runtime::{Call, Function};
+use crate::settings::{Channel, Environment};
+
+/// A run whose answer has this header wants another one at once: it left work undone that it knows of.
+const RUN_AGAIN: &str = "x-run-again";
+
+/// Between two runs that end badly, so that a function that always fails doesn't keep the machine busy.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// Starts everything that calls functions by itself; `stop` ends it, and `tasks` knows when it has ended.
+pub(crate) fn start(
+    functions: &Functions,
+    environment: &Environment,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) {
+    let mut listeners = Vec::new();
+    let mut schedules = Vec::new();
+    for function in functions.iter() {
+        let limits = &function.settings().limits;
+        if limits.listen.is_none() && limits.schedule.is_none() {
+            continue;
+        }
+        let triggered = Arc::new(Triggered::new(Arc::clone(function), environment));
+        if let Some(channel) = &limits.listen {
+            listeners.push((channel.clone(), Arc::clone(&triggered)));
+            for _ in 0..limits.max_parallel_runs.0 {
+                tasks.spawn(Arc::clone(&triggered).obey(stop.clone()));
+            }
+            tasks.spawn(Arc::clone(&triggered).poll(stop.clone()));
+        }
+        if let Some(schedule) = &limits.schedule {
+            schedules.push((schedule.clone(), triggered));
+        }
+    }
+    if listeners.is_empty() && schedules.is_empty() {
+        return;
+    }
+    let database = Database::new(&environment.database, listeners);
+    for (schedule, triggered) in schedules {
+        tasks.spawn(schedule::keep(schedule, triggered, database.clone(), stop.clone()));
+    }
+    tasks.spawn(database.keep(stop.clone()));
+}
+
+/// A function that is called by itself.
+struct Triggered {
+    function: Arc<Function>,
+    url: http::Uri,
+    token: HeaderValue,
+    /// Runs at once.
+    room: Semaphore,
+    /// Holds one word of work, however many came: a run that begins later sees all that was there before.
+    work: Notify,
+    /// What the last notification said.
+    payload: Mutex<Option<String>>,
+}
+
+impl Triggered {
+    fn new(function: Arc<Function>, environment: &Environment) -> Self {
+        let limits = &function.settings().limits;
+        let room = usize::try_from(limits.max_parallel_runs.0).unwrap_or(1);
+        let mut token = HeaderValue::from_str(&format!("Bearer {}", environment.service_key.expose()))
+            .unwrap_or(HeaderValue::from_static("Bearer"));
+        token.set_sensitive(true);
+        let url = format!("{}/{}", environment.url, function.name()).parse().unwrap_or_default();
+        Self {
+            url,
+            token,
+            room: Semaphore::new(room),
+            work: Notify::new(),
+            payload: Mutex::default(),
+            function,
+        }
+    }
+
+    fn notify(&self, payload: Option<String>) {
+        if payload.is_some() {
+            *self.payload.lock().unwrap_or_else(PoisonError::into_inner) = payload;
+        }
+        self.work.notify_one();
+    }
+
+    /// Runs the function whenever there is word of work.
+    async fn obey(self: Arc<Self>, stop: CancellationToken) {
+        while stop.run_until_cancelled(self.work.notified()).await.is_some() {
+            loop {
+                let payload = self.payload.lock().unwrap_or_else(PoisonError::into_inner).take();
+                self.function.metrics().notified();
+                match self.run("notify", payload.as_deref()).await {
+                    After::Again if !stop.is_cancelled() => {}
+                    After::Failure => {
+                        stop.run_until_cancelled(tokio::time::sleep(AFTER_FAILURE)).await;
+                        break;
+                    }
+                    _ => break,
+                }
+            }
+        }
+    }
+
+    /// A slow poll behind the notifications: work may fall due by itself, and a notification can get lost with a connection.
+    async fn poll(self: Arc<Self>, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(Duration::from_secs(self.function.settings().limits.poll_s.0));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.notify(None);
+        }
+    }
+
+    async fn run(&self, trigger: &str, payload: Option<&str>) -> After {
+        // Never closed.
+        let _room = self.room.acquire().await;
+        let id: Arc<str> = uuid::Uuid::now_v7().to_string().into();
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(self.url.clone())
+            .header(header::AUTHORIZATION, self.token.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(crate::REQUEST_ID, &*id)
+            .body(Body::from(json!({ "trigger": trigger, "payload": payload }).to_string()));
+        let Ok(request) = request else { return After::Failure };
+        let answer =
+            self.function.call(Call { request, https: self.url.scheme_str() == Some("https"), id }).await;
+        let (status, again) = (answer.status(), answer.headers().contains_key(RUN_AGAIN));
+        // A run is over when its answer is, and an answer that nobody reads would stand still.
+        let whole = http_body_util::BodyExt::collect(answer.into_body()).await.is_ok();
+        match status.is_success() && whole {
+            true if again => After::Again,
+            true => After::Rest,
+            false => {
+                tracing::warn!(
+                    function = self.function.name(),
+                    trigger,
+                    status = status.as_u16(),
+                    "a run failed"
+                );
+                After::Failure
+            }
+        }
+    }
+}
+
+/// What comes after a run.
+enum After {
+    Again,
+    Rest,
+    Failure,
+}
+
+/// Who is to be told of a notification on a channel.
+type Listeners = Vec<(Channel, Arc<Triggered>)>;
