@@ -2,6 +2,7 @@
 
 mod baselines;
 mod classes;
+mod connections;
 mod deletion_export;
 mod events;
 mod functions;
