@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use welltrack_tests::simulator::Simulator;
-use welltrack_tests::simulator::model::{Model, Row, Workout, differences, workout};
+use welltrack_tests::simulator::model::{Model, Row, Workout, differences, readings, workout};
+use welltrack_tests::simulator::strava::Activity;
 
 use crate::script::{Script, Step};
 use crate::stage::Stage;
@@ -25,10 +26,13 @@ pub(crate) fn strava_events(scripts: &[Script]) -> usize {
     steps.filter(|step| matches!(step, Step::Strava(_))).count()
 }
 
-/// Panics where Garmin's rows are not those of the model, or the workouts not those that Strava still has.
+/// Panics where the readings are not those of the model and of the activities that Strava has, or the workouts not
+/// those activities.
 pub(crate) fn judge(stage: &Stage, scripts: &[Script], model: &Model) {
-    let found: Vec<Row> = stage.garmin_rows().into_iter().filter(|row| row.source == "garmin").collect();
-    let wrong = differences(&model.rows(), &found);
+    let activities = kept_activities(&stage.simulator, scripts);
+    let mut expected = model.rows();
+    expected.extend(activities.iter().flat_map(readings));
+    let wrong = differences(&expected, &stage.readings());
     assert!(
         wrong.is_empty(),
         "{} rows are wrong, such as\n{}",
@@ -36,7 +40,8 @@ pub(crate) fn judge(stage: &Stage, scripts: &[Script], model: &Model) {
         wrong[..wrong.len().min(10)].join("\n")
     );
 
-    let kept = kept_activities(&stage.simulator, scripts);
+    let kept: BTreeMap<String, Workout> =
+        activities.iter().map(|activity| (activity.id.to_string(), workout(activity))).collect();
     let mut found = BTreeMap::new();
     for workout in stage.workouts() {
         let record = workout.record.clone();
@@ -45,31 +50,27 @@ pub(crate) fn judge(stage: &Stage, scripts: &[Script], model: &Model) {
     assert_eq!(found, kept, "the workouts are not the activities that Strava has");
 }
 
-fn kept_activities(simulator: &Simulator, scripts: &[Script]) -> BTreeMap<String, Workout> {
+fn kept_activities(simulator: &Simulator, scripts: &[Script]) -> Vec<Activity> {
     let athletes: Vec<u64> = scripts.iter().map(|script| script.athlete).collect();
-    simulator
-        .activities()
-        .iter()
-        .filter(|activity| athletes.contains(&activity.athlete))
-        .map(|activity| (activity.id.to_string(), workout(activity)))
-        .collect()
+    let mut activities = simulator.activities();
+    activities.retain(|activity| athletes.contains(&activity.athlete));
+    activities
 }
 
 impl Stage {
     /// Providers' rows of `wt_health_metrics`, by the provider's id of the person.
-    fn garmin_rows(&self) -> Vec<Row> {
+    fn readings(&self) -> Vec<Row> {
         let sql = "
             select c.provider_user_id, m.metric_type::text, m.value_num,
                    extract(epoch from m.start_time)::bigint, extract(epoch from m.end_time)::bigint,
-                   coalesce(m.source_record_id, '')
+                   coalesce(m.source_record_id, ''), m.source = 'strava'
             from public.wt_health_metrics m
             join public.wt_health_connections c
-              on c.profile_id = m.profile_id and c.provider::text = m.source::text
-            where m.source = 'garmin'";
+              on c.profile_id = m.profile_id and c.provider::text = m.source::text";
         let rows = self.admin().query(sql, &[]).expect("rows can be read");
         rows.into_iter()
             .map(|row| Row {
-                source: "garmin",
+                source: if row.get(6) { "strava" } else { "garmin" },
                 user: row.get(0),
                 metric: row.get(1),
                 value: row.get(2),

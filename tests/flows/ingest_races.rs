@@ -11,7 +11,7 @@ use std::thread;
 use welltrack_tests::{Caller, Person, TestDb};
 
 /// Runs `second` in a thread until it has finished or waits for a lock, then `release`s what it may wait for.
-fn overlap<T: Send>(
+pub(crate) fn overlap<T: Send>(
     db: &TestDb,
     mut client: Client,
     second: impl FnOnce(&mut Client) -> T + Send,

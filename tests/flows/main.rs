@@ -18,6 +18,8 @@ mod onboarding;
 mod priority;
 mod provider_rows;
 mod queue;
+mod queue_model;
+mod queue_races;
 mod readings;
 mod rls_matrix;
 mod shape;

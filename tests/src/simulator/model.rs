@@ -132,6 +132,26 @@ pub fn workout(activity: &Activity) -> Workout {
     }
 }
 
+/// The readings that such an activity holds. Its heart rates are those of an exercise and belong to the workout alone.
+#[must_use]
+pub fn readings(activity: &Activity) -> Vec<Row> {
+    let end = activity.start + i64::from(activity.elapsed.max(activity.moving));
+    [("distance", activity.distance), ("calories", activity.calories)]
+        .into_iter()
+        .filter_map(|(metric, value)| {
+            Some(Row {
+                source: "strava",
+                user: activity.athlete.to_string(),
+                metric: metric.to_owned(),
+                value: Some(value?),
+                start: activity.start,
+                end: Some(end),
+                record: activity.id.to_string(),
+            })
+        })
+        .collect()
+}
+
 /// Where two lists of rows part, in words; empty where they don't. Values may differ in their last digits.
 #[must_use]
 pub fn differences(expected: &[Row], found: &[Row]) -> Vec<String> {
