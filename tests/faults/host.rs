@@ -1,9 +1,11 @@
 //! Real `welltrack-edge` processes with the real components, on ports that they keep when they come back.
 
 use std::fs::File;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::server::wait_for;
 use crate::tokens;
@@ -22,6 +24,8 @@ pub(crate) struct HostSettings {
     pub(crate) provider: String,
     /// What the functions are told.
     pub(crate) environment: Vec<(String, String)>,
+    /// The functions' settings, `functions.toml` beside it.
+    pub(crate) config: PathBuf,
     /// For logs.
     pub(crate) folder: PathBuf,
 }
@@ -46,6 +50,15 @@ impl Host {
     /// Such as `http://127.0.0.1:41234`.
     pub(crate) fn origin(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// How often its schedules have called functions.
+    pub(crate) fn ticks(&self) -> u64 {
+        let (_, metrics) = read(&format!("{}/metrics", self.origin())).expect("the host tells its figures");
+        let lines = metrics.lines().filter(|line| {
+            line.starts_with("welltrack_edge_trigger_runs_total{") && line.contains("schedule")
+        });
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
     }
 
     /// What it has said so far, of all its lives.
@@ -79,13 +92,12 @@ impl Host {
 
     fn spawn(&self) -> Child {
         let log = File::options().create(true).append(true).open(self.log()).expect("a log can be written");
-        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../supabase/config.toml");
         let mut command = Command::new(crate::variable(BINARY));
         command
             .args(["serve", "--local", "--log", "json", "--allow-host", &self.settings.provider])
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
             .arg("--config")
-            .arg(config)
+            .arg(&self.settings.config)
             .arg("--components")
             .arg(crate::variable(COMPONENTS))
             .arg("--cache")
@@ -110,12 +122,17 @@ impl Drop for Host {
 
 /// The status of a GET, on a connection of its own; `None` where nobody answered.
 pub(crate) fn get(url: &str) -> Option<u16> {
-    use std::io::{Read, Write};
+    read(url).map(|(status, _)| status)
+}
+
+/// Status, headers and body of a GET.
+pub(crate) fn read(url: &str) -> Option<(u16, String)> {
     let (address, path) = url.strip_prefix("http://")?.split_once('/')?;
-    let mut stream = std::net::TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(5))).ok()?;
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     write!(stream, "GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
-    std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    Some((answer.get(9..12)?.parse().ok()?, answer))
 }

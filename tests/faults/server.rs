@@ -89,10 +89,19 @@ fn is_gone(pid: i32) -> bool {
 }
 
 /// Looks again and again until `done`, for what tells nobody when it happens; panics after a minute.
-pub(crate) fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, done: impl FnMut() -> bool) {
+    wait(what, Duration::from_secs(60), done);
+}
+
+/// The same, for what takes minutes; panics after five.
+pub(crate) fn wait_long_for(what: &str, done: impl FnMut() -> bool) {
+    wait(what, Duration::from_secs(300), done);
+}
+
+fn wait(what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < Duration::from_secs(60), "waited a minute for {what}");
+        assert!(start.elapsed() < limit, "waited {limit:?} for {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

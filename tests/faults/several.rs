@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::lanes::{Progress, push};
 use crate::script::{Script, Size};
+use crate::server::wait_long_for;
 use crate::stage::Stage;
 use crate::{seed, short, verdict};
 
@@ -76,4 +77,25 @@ fn assert_once(stage: &Stage, events: usize) {
         .expect("the watch can be read");
     let (settled, distinct, attempts): (i64, i64, i32) = (row.get(0), row.get(1), row.get(2));
     assert_eq!((settled, distinct, attempts), (events as i64, events as i64, 1));
+}
+
+#[test]
+fn a_tick_fires_on_one_of_three_hosts() {
+    if short() {
+        println!("skipped in the short form: a tick comes once a minute");
+        return;
+    }
+    let _alone = crate::alone();
+    let mut stage = Stage::new("ticks", seed(), 0);
+    stage.schedule_every_minute();
+    for _ in 0..3 {
+        stage.add_host();
+    }
+    let minute = || std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs() / 60);
+    let first = minute();
+    let ticks = || stage.hosts.iter().map(crate::host::Host::ticks).sum::<u64>();
+    // A second tick has come: what the first one did twice has been counted.
+    wait_long_for("two ticks", || ticks() >= 2 && minute() >= first + 2);
+    let (ticks, minutes) = (ticks(), minute() - first);
+    assert!(ticks <= minutes, "{ticks} runs in {minutes} ticks");
 }

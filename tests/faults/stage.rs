@@ -4,7 +4,7 @@
 //! done to the queue here ([`Stage::hurry`]) only moves times that have been set by the product, so that a test need
 //! not wait for hours.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -64,6 +64,7 @@ impl Stage {
             database: url(&db.config_as("authenticator")),
             provider: simulator.base_url.trim_start_matches("http://").to_owned(),
             environment,
+            config: copy_settings(&folder),
             folder: folder.clone(),
         };
         let mut stage = Self { hosts: Vec::new(), simulator, db, settings, folder };
@@ -71,6 +72,18 @@ impl Stage {
             stage.add_host();
         }
         stage
+    }
+
+    /// From now on new hosts call `process-events` every minute besides.
+    pub(crate) fn schedule_every_minute(&self) {
+        let file = self.settings.config.with_file_name("functions.toml");
+        let text = std::fs::read_to_string(&file).expect("the settings can be read");
+        let unscheduled: Vec<&str> =
+            text.lines().filter(|line| !line.trim_start().starts_with("schedule")).collect();
+        let table = "[functions.process-events]";
+        let scheduled = unscheduled.join("\n").replace(table, &format!("{table}\nschedule = \"* * * * *\""));
+        assert!(scheduled.contains("schedule ="), "{} has no {table}", file.display());
+        std::fs::write(&file, scheduled + "\n").expect("the settings can be written");
     }
 
     /// One more host on the same database.
@@ -217,6 +230,15 @@ pub(crate) fn connect(config: &Config) -> Client {
         client.is_some()
     });
     client.expect("waited for")
+}
+
+/// The project's settings of the functions, for these hosts alone; gives where `config.toml` is.
+fn copy_settings(folder: &Path) -> PathBuf {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../supabase");
+    for name in ["config.toml", "functions.toml"] {
+        std::fs::copy(project.join(name), folder.join(name)).expect("the settings can be copied");
+    }
+    folder.join("config.toml")
 }
 
 fn url(config: &Config) -> String {

@@ -200,15 +200,20 @@ pub fn sleep(user: &str, day: &Day, edition: Edition, again: u32) -> Option<Summ
     Some(summary)
 }
 
-/// The day's stress, sampled every three minutes; codes below zero stand among the levels and mean none.
+/// The day's stress, sampled every three minutes; codes below zero stand among the levels and mean none. A watch that
+/// was worn and has no stress to tell says so in codes alone.
 #[must_use]
 pub fn stress(user: &str, day: &Day) -> Option<Summary> {
-    let level = i64::from(day.stress?);
+    let level = day.stress.map(i64::from);
+    if level.is_none() && !day.has_daily() {
+        return None;
+    }
     let start = day.midnight();
     let seconds = 86_400;
-    let spread = level.min(100 - level).min(5);
     // As many above the average as below it.
-    let levels: Map<String, Value> = [-1, level - spread, -2, level, level + spread, -3]
+    let spread = level.map_or(0, |level| level.min(100 - level).min(5));
+    let told = |change: i64| level.map_or(-4, |level| level + change);
+    let levels: Map<String, Value> = [-1, told(-spread), -2, told(0), told(spread), -3]
         .into_iter()
         .enumerate()
         .map(|(index, level)| ((index * 180).to_string(), json!(level)))
@@ -218,13 +223,13 @@ pub fn stress(user: &str, day: &Day) -> Option<Summary> {
         "startTimeInSeconds": start,
         "startTimeOffsetInSeconds": day.offset,
         "durationInSeconds": seconds,
-        "maxStressLevel": level + spread,
-        "averageStressLevel": level,
+        "maxStressLevel": told(spread),
+        "averageStressLevel": level.unwrap_or(-1),
         "timeOffsetStressLevelValues": levels,
         "timeOffsetBodyBatteryValues": {"0": 55, "180": 56},
     });
-    let end = Some(start + seconds);
-    let readings = vec![Reading { metric: "stress", value: Some(level as f64), start, end }];
+    let value = level.map(|level| level as f64);
+    let readings = vec![Reading { metric: "stress", value, start, end: Some(start + seconds) }];
     Some(Summary::new("stressDetails", user, summary_id("t", user, start, 0), body, readings))
 }
 
@@ -364,6 +369,16 @@ mod tests {
         let real: Vec<i64> = levels.values().filter_map(Value::as_i64).filter(|&level| level >= 0).collect();
         assert!(real.len() < levels.len());
         assert_eq!(real.iter().sum::<i64>(), 31 * real.len() as i64);
+    }
+
+    #[test]
+    fn a_watch_without_stress_to_tell_sends_codes_and_a_day_without_a_watch_nothing() {
+        let day = Day { stress: None, ..a_day() };
+        let summary = stress("g1", &day).expect("a worn watch");
+        assert_eq!(summary.readings[0].value, None);
+        let levels = summary.json["timeOffsetStressLevelValues"].as_object().expect("levels");
+        assert!(levels.values().all(|level| level.as_i64() < Some(0)));
+        assert_eq!(stress("g1", &Day::empty(day.date, 0)), None);
     }
 
     #[test]
