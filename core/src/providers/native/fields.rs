@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use crate::UnixMicros;
+use crate::providers::ACCEPTED_TIMES;
 use crate::reason::{Code, Quoted, Reason};
 
 /// A field as it stands in the payload.
@@ -16,10 +17,6 @@ pub(super) type Raw<'a> = Option<&'a RawValue>;
 
 /// The longest name or id, in characters.
 const MAX_NAME: usize = 255;
-/// 1970-01-01T00:00:00Z: no provider has older readings, but broken clocks and zeroed fields look like 1969.
-const EARLIEST: UnixMicros = 0;
-/// 2101-01-01T00:00:00Z, itself excluded.
-const LATEST: UnixMicros = 4_133_980_800_000_000;
 
 pub(super) fn missing(field: &str) -> Reason {
     Reason::new(Code::MissingField, format!("{field} is missing or null"))
@@ -93,7 +90,7 @@ pub(super) fn time(field: &str, raw: Raw<'_>, zone_offset: Raw<'_>) -> Result<Op
         )
     })?;
     let micros = timestamp.as_microsecond();
-    if (EARLIEST..LATEST).contains(&micros) {
+    if ACCEPTED_TIMES.contains(&micros) {
         Ok(Some(micros))
     } else {
         Err(Reason::new(Code::TimeOutOfRange, format!("{field} must lie in the years 1970 to 2100")))
