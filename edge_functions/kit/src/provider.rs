@@ -1,0 +1,96 @@
+//! How a provider is reached: its addresses and our credentials there, from the settings.
+//!
+//! Promises: the providers' public addresses where no setting says otherwise. Stops at calls: what is asked for, and what is done
+//! with the answer, is the functions'.
+//!
+//! Settings: GARMIN_CLIENT_ID, GARMIN_CLIENT_SECRET, GARMIN_AUTHORIZE_URL, GARMIN_TOKEN_URL, GARMIN_API_BASE; STRAVA_CLIENT_ID,
+//! STRAVA_CLIENT_SECRET, STRAVA_API_BASE.
+
+use welltrack_core::providers::oauth::{self, Client, Provider};
+use wstd::http::{Body, Request};
+
+use crate::settings::{self, Missing};
+
+/// Where a provider is, and who we are there.
+#[derive(Clone, Debug)]
+pub struct Door {
+    provider: Provider,
+    /// The consent page.
+    pub authorize: String,
+    /// Where codes and refresh tokens become tokens.
+    pub token: String,
+    /// The API's origin, without a slash at the end.
+    pub api: String,
+    /// Our credentials.
+    pub client: Client,
+}
+
+impl Door {
+    /// Reads the provider's settings.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`] where the credentials are not there.
+    pub fn to(provider: Provider) -> Result<Self, Missing> {
+        let or = |name, default: &str| {
+            settings::optional(name).unwrap_or_else(|| default.to_owned()).trim_end_matches('/').to_owned()
+        };
+        let client =
+            |id, secret| Ok(Client { id: settings::required(id)?, secret: settings::required(secret)? });
+        Ok(match provider {
+            Provider::Garmin => Self {
+                provider,
+                authorize: or("GARMIN_AUTHORIZE_URL", "https://connect.garmin.com/oauth2Confirm"),
+                token: or("GARMIN_TOKEN_URL", "https://diauth.garmin.com/di-oauth2-service/oauth/token"),
+                api: or("GARMIN_API_BASE", "https://apis.garmin.com"),
+                client: client("GARMIN_CLIENT_ID", "GARMIN_CLIENT_SECRET")?,
+            },
+            Provider::Strava => {
+                let api = or("STRAVA_API_BASE", "https://www.strava.com");
+                Self {
+                    provider,
+                    authorize: format!("{api}/oauth/authorize"),
+                    token: format!("{api}/oauth/token"),
+                    api,
+                    client: client("STRAVA_CLIENT_ID", "STRAVA_CLIENT_SECRET")?,
+                }
+            }
+        })
+    }
+
+    /// The request that turns a form of `welltrack_core::providers::oauth` into tokens; `None` where the settings hold no address.
+    #[must_use]
+    pub fn token_request(&self, form: String) -> Option<Request<Body>> {
+        posted(&self.token).body(Body::from(form)).ok()
+    }
+
+    /// The request that ends a person's consent: Garmin's deletes the registration, Strava's revokes the refresh token.
+    #[must_use]
+    pub fn revocation(&self, access_token: &str, refresh_token: &str) -> Option<Request<Body>> {
+        match self.provider {
+            Provider::Garmin => Request::delete(format!("{}/wellness-api/rest/user/registration", self.api))
+                .header("authorization", format!("Bearer {access_token}"))
+                .body(Body::empty()),
+            Provider::Strava => posted(&format!("{}/oauth/revoke", self.api))
+                .header("authorization", self.client.basic())
+                .body(Body::from(oauth::revoke_form(refresh_token))),
+        }
+        .ok()
+    }
+
+    /// The request that says whose token it is; `None` at Strava, whose token answer says so.
+    #[must_use]
+    pub fn user_request(&self, access_token: &str) -> Option<Request<Body>> {
+        match self.provider {
+            Provider::Garmin => Request::get(format!("{}/wellness-api/rest/user/id", self.api))
+                .header("authorization", format!("Bearer {access_token}"))
+                .body(Body::empty())
+                .ok(),
+            Provider::Strava => None,
+        }
+    }
+}
+
+fn posted(url: &str) -> wstd::http::request::Builder {
+    Request::post(url).header("content-type", "application/x-www-form-urlencoded")
+}
