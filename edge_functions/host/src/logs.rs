@@ -4,6 +4,7 @@
 //! is never written, because providers' secrets stand there, nor a body, nor a token. Other crates may only warn: their
 //! messages can quote URLs, SQL and values. Stops at this process.
 
+use std::io::IsTerminal;
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
@@ -46,8 +47,11 @@ pub(crate) fn start(form: Form, level: Level) -> Result<()> {
     for directive in quiet.iter().chain(&LOG_DIRECTIVES) {
         filter = filter.add_directive(directive.parse()?);
     }
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal());
     match form {
         Form::Text => lines.try_init(),
         Form::Json => lines.json().flatten_event(true).try_init(),

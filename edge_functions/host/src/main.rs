@@ -13,6 +13,7 @@ mod server;
 mod settings;
 mod triggers;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -75,7 +76,7 @@ pub(crate) struct ServeOptions {
     common: Options,
     /// Where to listen; port 0 takes a free one, which the log tells.
     #[arg(long, default_value = "127.0.0.1:54321")]
-    listen: std::net::SocketAddr,
+    listen: SocketAddr,
     /// Seconds that running calls have to finish when the host is told to stop.
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     grace: u64,

@@ -111,20 +111,20 @@ impl Metrics {
             function: function.to_owned(),
             requests: self.requests.clone(),
             answered: Mutex::default(),
-            seconds: self.seconds.get_or_create(&of).clone(),
-            running: self.running.get_or_create(&of).clone(),
-            waiting: self.waiting.get_or_create(&of).clone(),
-            cpu: self.cpu.get_or_create(&of).clone(),
-            memory: self.memory.get_or_create(&of).clone(),
+            seconds: self.seconds.get_or_create_owned(&of),
+            running: self.running.get_or_create_owned(&of),
+            waiting: self.waiting.get_or_create_owned(&of),
+            cpu: self.cpu.get_or_create_owned(&of),
+            memory: self.memory.get_or_create_owned(&of),
             failures: reasons
                 .iter()
                 .map(|reason| {
-                    (*reason, self.failures.get_or_create(&OfReason { function: owned(), reason }).clone())
+                    (*reason, self.failures.get_or_create_owned(&OfReason { function: owned(), reason }))
                 })
                 .collect(),
-            refused: self.refused.get_or_create(&of).clone(),
-            schedule: self.runs.get_or_create(&OfTrigger { function: owned(), trigger: "schedule" }).clone(),
-            notify: self.runs.get_or_create(&OfTrigger { function: owned(), trigger: "notify" }).clone(),
+            refused: self.refused.get_or_create_owned(&of),
+            schedule: self.runs.get_or_create_owned(&OfTrigger { function: owned(), trigger: "schedule" }),
+            notify: self.runs.get_or_create_owned(&OfTrigger { function: owned(), trigger: "notify" }),
         }
     }
 
@@ -199,7 +199,7 @@ impl FunctionMetrics {
         known
             .entry(status)
             .or_insert_with(|| {
-                self.requests.get_or_create(&OfStatus { function: self.function.clone(), status }).clone()
+                self.requests.get_or_create_owned(&OfStatus { function: self.function.clone(), status })
             })
             .inc();
         drop(known);

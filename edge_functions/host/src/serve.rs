@@ -3,6 +3,7 @@
 //! Promises: a start that can't work stops with one clear message; a stop finishes what runs, within the time it is given.
 //! Stops at order: each part is its own module.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -41,7 +42,8 @@ struct Loaded {
 pub(crate) fn check(options: &Options) -> Result<()> {
     runtime()?.block_on(async {
         logs::start(options.log, options.log_level)?;
-        let loaded = load(options).await?;
+        let loaded =
+            load(options, options.local.then_some(SocketAddr::from(([127, 0, 0, 1], 54321)))).await?;
         println!("{} functions, all well", loaded.functions.iter().count());
         Ok(())
     })
@@ -58,12 +60,13 @@ pub(crate) fn serve(options: &ServeOptions) -> Result<()> {
             options.listen
         );
         raise_open_files();
-        let loaded = load(&options.common).await?;
-        let stand_ins = if options.common.local { stand_ins(&loaded).await? } else { Router::new() };
+        // Who comes before all is loaded waits in the listener's queue.
         let listener = TcpListener::bind(options.listen)
             .await
             .with_context(|| format!("can't listen on {}", options.listen))?;
         let address = listener.local_addr()?;
+        let loaded = load(&options.common, options.common.local.then_some(address)).await?;
+        let stand_ins = if options.common.local { stand_ins(&loaded).await? } else { Router::new() };
         let names: Vec<_> = loaded.functions.iter().map(|function| function.name()).collect();
         tracing::info!(
             %address,
@@ -82,10 +85,10 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-async fn load(options: &Options) -> Result<Loaded> {
+async fn load(options: &Options, local: Option<SocketAddr>) -> Result<Loaded> {
     let components = components_in(&options.components)?;
     let settings = Settings::read(&options.config, &components)?;
-    let environment = Environment::read(options.env_file.as_deref(), options.local)?;
+    let environment = Environment::read(options.env_file.as_deref(), local)?;
     let verifier = Arc::new(Verifier::new(jwt_settings(&environment))?);
     let connections = usize::try_from(settings.host.database_connections.0)?;
     let rpc = rpc::Pool::connect(environment.database.expose(), connections).await?;

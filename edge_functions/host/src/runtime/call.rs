@@ -251,7 +251,7 @@ impl Run {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 let failure = reason(&error, store.data().memory.refused);
-                self.fail_with(failure, &format!("{error:?}"));
+                self.fail_with(failure, &format!("{error:#}"));
             }
             Err(_) => self.fail(Failure::Total),
         }

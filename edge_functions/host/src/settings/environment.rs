@@ -4,6 +4,7 @@
 //! `Debug`. Stops at text: whether a URL answers is seen when it is used.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -34,16 +35,16 @@ mod well_known {
     pub(super) const ANON_KEY: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJzdXBhYmFzZS1kZW1vIiwicm9sZSI6ImFub24iLCJleHAiOjE5ODM4MTI5OTZ9.CRXP1A7WOeoJeXxjNni43kdQwgnWNReilDMblYTn_I0";
     pub(super) const SERVICE_KEY: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJzdXBhYmFzZS1kZW1vIiwicm9sZSI6InNlcnZpY2Vfcm9sZSIsImV4cCI6MTk4MzgxMjk5Nn0.EGIM96RAZx35lJzdJsyH-qQwv8Hdp7fsn3W0YpN81IU";
     pub(super) const DB_URL: &str = "postgresql://authenticator:postgres@127.0.0.1:54322/postgres";
-    pub(super) const URL: &str = "http://127.0.0.1:54321";
 }
 
 impl Environment {
-    /// Reads the process's environment and, behind it, `file`. In local mode what is missing is what the Supabase CLI uses.
+    /// Reads the process's environment and, behind it, `file`. For a local host, which is at the address `local`, what is missing
+    /// is what the Supabase CLI uses.
     ///
     /// # Errors
     ///
     /// Where the file can't be read, or a variable is missing or not of its form.
-    pub(crate) fn read(file: Option<&Path>, local: bool) -> Result<Self> {
+    pub(crate) fn read(file: Option<&Path>, local: Option<SocketAddr>) -> Result<Self> {
         let mut variables = BTreeMap::new();
         if let Some(file) = file {
             let lines =
@@ -62,14 +63,15 @@ impl Environment {
         Self::from_variables(variables, local)
     }
 
-    fn from_variables(mut variables: BTreeMap<String, String>, local: bool) -> Result<Self> {
+    fn from_variables(mut variables: BTreeMap<String, String>, local: Option<SocketAddr>) -> Result<Self> {
         variables.retain(|_, value| !value.is_empty());
         let mut take = |name: &str, well_known: &str| match variables.remove(name) {
             Some(value) => Ok(value),
-            None if local => Ok(well_known.to_owned()),
+            None if local.is_some() => Ok(well_known.to_owned()),
             None => bail!("{name} is not set (in the environment, or the file of --env-file)"),
         };
-        let url = take("SUPABASE_URL", well_known::URL)?.trim_end_matches('/').to_owned();
+        let here = local.map(|address| format!("http://{address}")).unwrap_or_default();
+        let url = take("SUPABASE_URL", &here)?.trim_end_matches('/').to_owned();
         let parsed: http::Uri = url.parse().context("SUPABASE_URL is no URL")?;
         if !matches!(parsed.scheme_str(), Some("http" | "https")) || parsed.path() != "/" {
             bail!("SUPABASE_URL must be http(s)://host[:port], without a path");
@@ -97,6 +99,7 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)], local: bool) -> Result<Environment> {
+        let local = local.then(|| "127.0.0.1:54321".parse().unwrap());
         Environment::from_variables(
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             local,

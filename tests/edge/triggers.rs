@@ -1,0 +1,121 @@
+//! What calls functions besides requests.
+
+use crate::support::{Database, Host, SERVICE_KEY, Setup};
+
+/// Notes every call. The guest's behaviour is the last segment of its path, which for a trigger is the function's name: a
+/// function named `fetch` would need headers, so the guest is called `again` or `hello` and the host's own figures tell.
+const LISTENING: &str = "[functions.hello]\nlisten = \"work\"\npoll_s = 86400\n";
+
+async fn runs(host: &Host, function: &str, trigger: &str) -> f64 {
+    let name = format!("welltrack_edge_trigger_runs_total{{function=\"{function}\",trigger=\"{trigger}\"}}");
+    host.figure(&name).await.unwrap_or_default()
+}
+
+async fn until(mut done: impl AsyncFnMut() -> bool) {
+    let patience = tokio::time::timeout(std::time::Duration::from_secs(90), async {
+        while !done().await {
+            tokio::task::yield_now().await;
+        }
+    });
+    patience.await.expect("it does not come about");
+}
+
+fn host_on(database: &Database, functions: &str) -> Host {
+    Setup::new(functions).variable("SUPABASE_DB_URL", &database.url("authenticator")).start()
+}
+
+#[tokio::test]
+async fn a_notification_is_followed_by_a_run() {
+    let database = Database::with("").await;
+    let host = host_on(&database, LISTENING);
+    // The first run is for what was notified before the host listened.
+    until(async || runs(&host, "hello", "notify").await >= 1.0).await;
+    let before = runs(&host, "hello", "notify").await;
+    database.run("notify other; notify work, 'garmin'").await;
+    until(async || runs(&host, "hello", "notify").await > before).await;
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_made_again_and_followed_by_a_run() {
+    let database = Database::with("").await;
+    let host = host_on(&database, LISTENING);
+    until(async || runs(&host, "hello", "notify").await >= 1.0).await;
+    for _ in 0..3 {
+        let before = runs(&host, "hello", "notify").await;
+        database
+            .run("select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'")
+            .await;
+        until(async || runs(&host, "hello", "notify").await > before).await;
+    }
+}
+
+#[tokio::test]
+async fn notifications_that_come_together_are_one_run() {
+    let database = Database::with("").await;
+    // A trigger's path is `/<name>`, and a guest of this name sleeps for no time: the runs are counted by the host.
+    let host = host_on(&database, LISTENING);
+    until(async || runs(&host, "hello", "notify").await >= 1.0).await;
+    let before = runs(&host, "hello", "notify").await;
+    // Postgres sends them with the commit, each with a payload of its own, so that it doesn't fold them itself.
+    database.run("begin; select pg_notify('work', n::text) from generate_series(1, 5000) n; commit").await;
+    database.run("notify work, 'last'").await;
+    until(async || runs(&host, "hello", "notify").await > before).await;
+    let after = runs(&host, "hello", "notify").await;
+    assert!(after - before < 2_500.0, "5001 notifications made {} runs", after - before);
+}
+
+#[tokio::test]
+async fn a_run_that_asks_for_another_gets_it() {
+    let database = Database::with("").await;
+    let host = host_on(&database, &LISTENING.replace("hello", "again"));
+    until(async || runs(&host, "again", "notify").await >= 100.0).await;
+}
+
+#[tokio::test]
+async fn work_that_nobody_notifies_is_found_by_the_poll() {
+    let database = Database::with("").await;
+    let host = host_on(&database, &LISTENING.replace("86400", "1"));
+    until(async || runs(&host, "hello", "notify").await >= 3.0).await;
+}
+
+#[tokio::test]
+async fn a_trigger_calls_with_the_service_role_and_says_what_it_is() {
+    let database = Database::with("").await;
+    // Named so that the guest prints what it is sent, which a log at level debug shows.
+    let host = Setup::new(&LISTENING.replace("hello", "print"))
+        .config("[functions.print]\nverify_jwt = true\n")
+        .variable("SUPABASE_DB_URL", &database.url("authenticator"))
+        .argument("--log-level=debug")
+        .start();
+    host.logged(|line| line.contains("to standard output") && line.contains("notify"));
+    database.run("notify work, 'strava'").await;
+    host.logged(|line| line.contains("to standard output") && line.contains("strava"));
+    assert!(
+        !host.log().iter().any(|line| line.contains("a run failed")),
+        "the token is good: {:?}",
+        host.log()
+    );
+    assert!(!host.log().iter().any(|line| line.contains(SERVICE_KEY)));
+}
+
+#[tokio::test]
+async fn a_tick_of_a_schedule_is_one_run_of_one_host() {
+    let database = Database::with("").await;
+    let settings = "[functions.hello]\nschedule = \"* * * * *\"\n";
+    let hosts: Vec<_> = (0..3).map(|_| host_on(&database, settings)).collect();
+    let total = async || {
+        let mut total = 0.0;
+        for host in &hosts {
+            total += runs(host, "hello", "schedule").await;
+        }
+        total
+    };
+    until(async || total().await >= 1.0).await;
+    // Each host asks for its lock at the same moment; the locks that there are say that all have asked.
+    let admin = database.admin().await;
+    let locks = "select count(*) from pg_locks where locktype = 'advisory' and database =
+                 (select oid from pg_database where datname = current_database())";
+    let held: i64 = admin.query_one(locks, &[]).await.unwrap().get(0);
+    assert_eq!(held, 1);
+    assert!(total().await <= 2.0, "the next minute may have begun, but not a third");
+}
