@@ -11,6 +11,7 @@
 //! | `DELETE /_control/activities/{id}` | forgets one |
 //! | `POST /_control/strava/{athlete}/expire`, `.../revoke` | what becomes of that athlete's tokens |
 //! | `POST /_control/push/garmin` | `{"to": "http://...", "envelope": {}}`: pushed until it is acknowledged |
+//! | `POST /_control/push/days` | `{"to": "http://...", "user": "g1", "days": 60, "person": 0}`: the days of LifeSnaps' person 0, 1 ... or generated ones, edition by edition |
 //! | `POST /_control/push/strava` | `{"to": "http://...", "event": {}}`: three attempts, two seconds each |
 
 use std::sync::Arc;
@@ -23,11 +24,11 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Shared;
 use super::courier::{Courier, Delivery, Parcel};
 use super::faults::Rule;
 use super::recorder::Seen;
 use super::strava::Activity;
+use super::{Shared, garmin, history};
 
 type At = State<Arc<Shared>>;
 
@@ -48,6 +49,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/activities/{id}", delete(delete_activity))
         .route("/strava/{athlete}/{what}", post(tokens))
         .route("/push/garmin", post(push_garmin))
+        .route("/push/days", post(push_days))
         .route("/push/strava", post(push_strava))
 }
 
@@ -100,6 +102,28 @@ struct GarminPush {
 async fn push_garmin(State(shared): At, Json(push): Json<GarminPush>) -> impl IntoResponse {
     let parcel = Parcel::garmin(&push.envelope);
     Json(Delivery::summary(&Courier::new(&shared.settings).deliver(&parcel, |_| push.to.clone()).await))
+}
+
+#[derive(Deserialize)]
+struct Days {
+    to: String,
+    user: String,
+    days: usize,
+    person: usize,
+}
+
+async fn push_days(State(shared): At, Json(asked): Json<Days>) -> Result<Json<Value>, (StatusCode, String)> {
+    let (source, mut people) = history::people(asked.person + 1, asked.days, shared.settings.seed, 0)
+        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")))?;
+    let days = people.swap_remove(asked.person).days;
+    let parcels: Vec<Parcel> = days
+        .iter()
+        .flat_map(|day| garmin::of_day(&asked.user, day))
+        .map(|summary| Parcel::garmin(&garmin::envelope([&summary])))
+        .collect();
+    let deliveries = Courier::new(&shared.settings).deliver_all(&parcels, 1, &asked.to).await;
+    let acknowledged = deliveries.iter().filter(|delivery| delivery.acknowledged()).count();
+    Ok(Json(json!({"source": source, "pushes": parcels.len(), "acknowledged": acknowledged})))
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use reqwest::Client;
 use serde_json::{Value, json};
 
@@ -177,6 +178,16 @@ impl Courier {
             wait = (wait * 2).min(patience.longest_wait);
         }
         Delivery { attempts }
+    }
+
+    /// Delivers many, so many at once, and gives what became of each in their order. Whose pushes must follow one another
+    /// delivers them one by one.
+    pub async fn deliver_all(&self, parcels: &[Parcel], at_once: usize, to: &str) -> Vec<Delivery> {
+        let mut deliveries = Vec::with_capacity(parcels.len());
+        for parcel in parcels {
+            deliveries.push(self.deliver(parcel, |_| to.to_owned()));
+        }
+        futures_util::stream::iter(deliveries).buffered(at_once.max(1)).collect().await
     }
 
     async fn attempt(&self, parcel: &Parcel, url: &str, deadline: Duration) -> Result<u16, String> {

@@ -94,6 +94,25 @@ pub fn lifesnaps(file: &Path, days: usize, offset: i32) -> Result<Vec<History>> 
     Ok(people.into_iter().map(|(origin, all)| History { origin, days: last(all) }).collect())
 }
 
+/// At least `count` people with up to `days` days each: LifeSnaps' fullest where the data set lies, else, and where that
+/// is not enough, generated ones; and a true word about where they come from.
+///
+/// # Errors
+///
+/// A data set that is there and can't be read.
+pub fn people(count: usize, days: usize, seed: u64, offset: i32) -> Result<(String, Vec<History>)> {
+    let mut source = format!("generated readings, seed {seed}");
+    let mut people = Vec::new();
+    if let Some(file) = lifesnaps_file() {
+        source = "real readings, LifeSnaps, CC BY 4.0".to_owned();
+        people = lifesnaps(&file, days, offset)?;
+        people.truncate(count);
+    }
+    let made_up = (people.len()..count).map(|number| generated(seed, number as u64, days, offset));
+    people.extend(made_up);
+    Ok((source, people))
+}
+
 /// Days that nobody lived, of person `number`.
 #[must_use]
 pub fn generated(seed: u64, number: u64, days: usize, offset: i32) -> History {
@@ -139,6 +158,13 @@ mod tests {
         assert_eq!(generated(7, 1, 60, 3600), generated(7, 1, 60, 3600));
         assert_ne!(generated(7, 1, 60, 3600), generated(8, 1, 60, 3600));
         assert_ne!(generated(7, 1, 60, 3600).days, generated(7, 2, 60, 3600).days);
+    }
+
+    #[test]
+    fn there_are_as_many_people_as_asked_for_with_or_without_the_data_set() {
+        let (_, people) = people(80, 60, 1, 0).expect("a whole file or none");
+        assert_eq!(people.len(), 80);
+        assert_eq!(people[79], generated(1, 79, 60, 0));
     }
 
     /// Reads the real file where it lies; says so where it doesn't.
