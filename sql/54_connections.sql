@@ -29,6 +29,18 @@ create function wt_private.base64(bytea) returns text
 language sql immutable parallel safe set search_path = '' as $$ select translate(encode($1, 'base64'), E'\n', '') $$;
 grant execute on function wt_private.base64(bytea) to service_role;
 
+-- {}  ->  {"user_id"}: who the caller's token says they are, said by whoever verified it. For functions that people reach without
+-- Supabase's own check, because a provider's redirect brings no token to the same address. Errors: PT401 the service has no user.
+create function public.whoami(jsonb) returns jsonb
+language plpgsql stable security invoker set search_path = '' as $$
+begin
+  if auth.uid() is null then
+    raise exception 'this token is nobody''s' using errcode = 'PT401', hint = 'sign in as a user';
+  end if;
+  return jsonb_build_object('user_id', auth.uid());
+end $$;
+grant execute on function public.whoami(jsonb) to authenticated, service_role;
+
 -- {"user_id", "profile_id"? (the primary one), "provider", "state_hash": hex, "verifier_encrypted": base64|null, "key_id",
 --  "redirect_to"?}  ->  {"expires_at", "profile_id"}. Errors: PT404 no such profile of that person.
 create function public.create_oauth_state(jsonb) returns jsonb

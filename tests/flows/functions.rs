@@ -41,7 +41,7 @@ const CALLERS: &[(&str, &[&str])] = &[
     ("public.take_oauth_state(jsonb)",                     SERVICE),
     ("public.tokens_to_rotate(jsonb)",                     SERVICE),
     ("public.validate_pending_metrics(integer)",           SERVICE),
-    ("public.whoami(jsonb)",                               &["authenticated"]),
+    ("public.whoami(jsonb)",                               PEOPLE),
 
     ("wt_private.admit_metric()",                          NOBODY),
     ("wt_private.audit()",                                 NOBODY),
