@@ -1,8 +1,9 @@
 -- A local stand-in for what a Supabase image contains, part 2: schema `auth`.
 --
--- Promises: `auth.users` with the columns, defaults, constraints and indexes of GoTrue (Supabase Auth), and the four functions
--- that policies are written with. Stops at GoTrue's other tables (identities, sessions, refresh tokens, factors): nothing in
--- the schema of WellTrack refers to them.
+-- Promises: `auth.users`, `auth.identities`, `auth.sessions` and `auth.refresh_tokens` with the columns, defaults, constraints
+-- and indexes of GoTrue (Supabase Auth), and the four functions that policies are written with. Whoever goes takes identities,
+-- sessions and tokens along. Stops at GoTrue's other tables (factors, one-time tokens, single sign-on): neither the schema of
+-- WellTrack nor the local stand-in for GoTrue knows them.
 -- Source: github.com/supabase/auth, migrations; github.com/supabase/postgres for owner and grants.
 -- Run as `supabase_admin`, in database `postgres`, after 10_roles.sql; safe to run again.
 
@@ -74,6 +75,79 @@ create unique index if not exists email_change_token_new_idx
     on auth.users (email_change_token_new) where email_change_token_new !~ '^[0-9 ]*$';
 create unique index if not exists reauthentication_token_idx
     on auth.users (reauthentication_token) where reauthentication_token !~ '^[0-9 ]*$';
+
+-- How a person proves who they are: one row for each provider, `email` and `phone` included.
+create table if not exists auth.identities (
+    provider_id     text not null,
+    user_id         uuid not null references auth.users (id) on delete cascade,
+    identity_data   jsonb not null,
+    provider        text not null,
+    last_sign_in_at timestamptz,
+    created_at      timestamptz,
+    updated_at      timestamptz,
+    email           text generated always as (lower(identity_data ->> 'email')) stored,
+    id              uuid not null primary key default gen_random_uuid(),
+    constraint identities_provider_id_provider_unique unique (provider_id, provider)
+);
+create index if not exists identities_user_id_idx on auth.identities (user_id);
+create index if not exists identities_email_idx on auth.identities (email text_pattern_ops);
+
+do $$
+begin
+    create type auth.aal_level as enum ('aal1', 'aal2', 'aal3');
+exception when duplicate_object then null;
+end
+$$;
+alter type auth.aal_level owner to supabase_auth_admin;
+
+-- One row for each device that is signed in.
+create table if not exists auth.sessions (
+    id           uuid not null primary key,
+    user_id      uuid not null references auth.users (id) on delete cascade,
+    created_at   timestamptz,
+    updated_at   timestamptz,
+    factor_id    uuid,
+    aal          auth.aal_level,
+    not_after    timestamptz,
+    refreshed_at timestamp,
+    user_agent   text,
+    ip           inet,
+    tag          text
+);
+create index if not exists sessions_user_id_idx on auth.sessions (user_id);
+create index if not exists user_id_created_at_idx on auth.sessions (user_id, created_at);
+create index if not exists sessions_not_after_idx on auth.sessions (not_after desc);
+
+-- A session's refresh tokens: each is good once, `parent` is the one it came from.
+create table if not exists auth.refresh_tokens (
+    instance_id uuid,
+    id          bigserial primary key,
+    token       varchar(255) constraint refresh_tokens_token_unique unique,
+    user_id     varchar(255),
+    revoked     boolean,
+    created_at  timestamptz,
+    updated_at  timestamptz,
+    parent      varchar(255),
+    session_id  uuid references auth.sessions (id) on delete cascade
+);
+create index if not exists refresh_tokens_instance_id_idx on auth.refresh_tokens (instance_id);
+create index if not exists refresh_tokens_instance_id_user_id_idx on auth.refresh_tokens (instance_id, user_id);
+create index if not exists refresh_tokens_parent_idx on auth.refresh_tokens (parent);
+create index if not exists refresh_tokens_session_id_revoked_idx on auth.refresh_tokens (session_id, revoked);
+create index if not exists refresh_tokens_updated_at_idx on auth.refresh_tokens (updated_at desc);
+
+do $$
+declare
+    name text;
+begin
+    foreach name in array array['identities', 'sessions', 'refresh_tokens'] loop
+        execute format('alter table auth.%I owner to supabase_auth_admin', name);
+        execute format('alter table auth.%I enable row level security', name);
+        execute format('grant all on auth.%I to postgres', name);
+        execute format('grant select on auth.%I to postgres with grant option', name);
+    end loop;
+end
+$$;
 
 -- The caller of a request. PostgREST puts the token's claims into `request.jwt.claims`; versions before 9 used one setting per
 -- claim, `request.jwt.claim.<name>`, and Supabase still looks there first.

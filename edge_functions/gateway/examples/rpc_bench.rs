@@ -22,11 +22,14 @@ const SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
 const SERVICE_KEY: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJzdXBhYmFzZS1kZW1vIiwicm9sZSI6InNlcnZpY2Vfcm9sZSIsImV4cCI6MTk4MzgxMjk5Nn0.EGIM96RAZx35lJzdJsyH-qQwv8Hdp7fsn3W0YpN81IU";
 
 const STAGE: &str = "
-    drop table if exists public.bench_events;
+    drop table if exists public.bench_events cascade;
     create table public.bench_events (id bigint generated always as identity primary key, payload jsonb not null);
     grant insert on public.bench_events to service_role;
-    create or replace function public.bench_insert(jsonb) returns jsonb language sql set search_path = ''
-        begin atomic; insert into public.bench_events (payload) values ($1); select '{\"stored\":1}'::jsonb; end;";
+    create or replace function public.bench_insert(jsonb) returns jsonb language plpgsql set search_path = '' as $$
+        begin
+            insert into public.bench_events (payload) values ($1);
+            return '{\"stored\": 1}'::jsonb;
+        end $$;";
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// The body of an error, as PostgREST writes it. Clients branch on `code`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// An SQLSTATE, or `PGRST` and three digits.
     pub code: String,
     /// More about this case.
@@ -21,26 +21,26 @@ pub struct Problem {
 
 impl Problem {
     /// A problem with a code and a message only.
-    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code: code.into(), details: None, hint: None, message: message.into() }
     }
 
     /// The same with details.
     #[must_use]
-    pub fn details(mut self, details: impl Into<String>) -> Self {
+    pub(crate) fn details(mut self, details: impl Into<String>) -> Self {
         self.details = Some(details.into());
         self
     }
 
     /// The same with a hint.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// The answer that carries it. A 401 says what would satisfy it, as HTTP demands.
-    pub fn into_response(self, status: StatusCode) -> Response<Bytes> {
+    pub(crate) fn into_response(self, status: StatusCode) -> Response<Bytes> {
         let challenge = (status == StatusCode::UNAUTHORIZED).then(|| challenge(&self));
         let mut response = json(status, &self);
         if let Some(value) = challenge.and_then(|text| text.parse().ok()) {

@@ -4,7 +4,9 @@
 //! Promises: answers, statuses and error bodies are those of Supabase's own services. Stops at serving: this is a library,
 //! the host mounts it.
 
-pub mod answer;
+mod answer;
+pub mod auth;
+mod database;
 pub mod jwt;
 pub mod rest;
 pub mod rpc;

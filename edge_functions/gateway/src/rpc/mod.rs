@@ -11,31 +11,25 @@
 //! rolls back, and here the answer is the same but the transaction stands.
 
 mod catalogue;
-mod connection;
+mod flight;
 mod outcome;
 
-use crate::jwt::Caller;
+use crate::{database, jwt::Caller};
 use bytes::Bytes;
 use catalogue::{Catalogue, Known};
-use connection::{Connector, Flight, Request};
-use deadpool::managed::{self, PoolError, QueueMode, Timeouts};
+use deadpool::managed::PoolError;
+use flight::{Flight, Request, Statements};
 use http::Response;
-use std::{fmt, sync::Arc, time::Duration};
-
-/// How long a call waits for a free connection, PostgREST's own.
-const ACQUISITION_TIMEOUT: Duration = Duration::from_secs(10);
+use std::{fmt, sync::Arc};
 
 /// Connections to the database, logged in as the authenticator. Cheap to clone.
 #[derive(Clone)]
 pub struct Pool {
-    connections: managed::Pool<Connector>,
+    connections: database::Pool,
     catalogue: Arc<Catalogue>,
 }
 
-/// A database URL that can't be read. It is not quoted: it holds a password.
-#[derive(Debug, thiserror::Error)]
-#[error("the database URL can't be read as postgresql://user:password@host:port/database")]
-pub struct ConnectError;
+pub use database::UrlError as ConnectError;
 
 impl Pool {
     /// A pool of at most `size` connections (at least one), opened as calls need them.
@@ -43,15 +37,8 @@ impl Pool {
     /// # Errors
     /// When the URL can't be read. A database that is away is no error: calls are answered 503 until it is back.
     pub async fn connect(db_url: &str, size: usize) -> Result<Self, ConnectError> {
-        let config = db_url.parse().map_err(|_| ConnectError)?;
-        let connections = managed::Pool::builder(Connector::new(config))
-            .max_size(size.max(1))
-            // The connection used last has the warmest caches.
-            .queue_mode(QueueMode::Lifo)
-            .runtime(deadpool::Runtime::Tokio1)
-            .timeouts(Timeouts { wait: Some(ACQUISITION_TIMEOUT), ..Timeouts::default() })
-            .build()
-            .map_err(|_| ConnectError)?;
+        // What PostgREST sets for each request (db-schemas, then db-extra-search-path) holds here for the connection.
+        let connections = database::pool(db_url, size, "public,extensions")?;
         let pool = Self { connections, catalogue: Arc::default() };
         // Read ahead, so that the first call is no slower than the next. If it fails, the first call reads again.
         if let Ok(connection) = pool.connections.get().await {
@@ -104,7 +91,7 @@ impl Pool {
         let Known::Function(plan) = known else {
             return Ok(outcome::no_function(function, &body));
         };
-        let statements = match connection.prepare(&plan, caller.role).await {
+        let statements = match Statements::prepare(&mut connection, &plan, caller.role).await {
             Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::UNDEFINED_FUNCTION) => {
                 // Dropped since the catalogue was read.
                 self.catalogue.forget();

@@ -1,77 +1,26 @@
-//! One connection of the pool, and one call's flight over it.
+//! One call's flight over a connection of the pool.
 //!
 //! Promises: a connection goes back to the pool only with nothing of a call left on it; whoever drops a flight has its
 //! statement cancelled and the connection thrown away. Stops at meaning: what an error or a result says is `outcome`'s.
 
 use super::{catalogue::Plan, outcome::Answer};
-use crate::jwt::Role;
+use crate::{
+    database::{Connection, Connector},
+    jwt::Role,
+};
 use bytes::{BufMut, Bytes, BytesMut};
-use deadpool::managed::{Manager, Metrics, Object, RecycleError, RecycleResult};
+use deadpool::managed::Object;
 use serde_json::json;
-use std::{collections::HashMap, error::Error as StdError, fmt, ops::Deref, sync::Arc, time::Duration};
+use std::{error::Error as StdError, fmt, time::Duration};
 use tokio_postgres::{
-    Client, Config, Error, NoTls, Statement,
+    Error, NoTls, Statement,
     types::{FromSql, IsNull, ToSql, Type, to_sql_checked},
 };
 
-/// How long opening a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A cancel request that comes between two statements is lost, so it is sent again until the connection is quiet.
 const CANCEL_AGAIN: Duration = Duration::from_millis(100);
 /// After this a connection that does not answer is left to the database's own timeouts.
 const CANCEL_ATTEMPTS: usize = 50;
-
-/// Opens connections for the pool.
-#[derive(Debug)]
-pub(super) struct Connector {
-    config: Config,
-}
-
-impl Connector {
-    pub(super) fn new(mut config: Config) -> Self {
-        config.application_name("welltrack-gateway").connect_timeout(CONNECT_TIMEOUT);
-        // What PostgREST sets for each request (db-schemas, then db-extra-search-path) holds here for the connection.
-        let options = config.get_options().unwrap_or_default();
-        let options = format!("{options} -c search_path=public,extensions");
-        config.options(options.trim());
-        Self { config }
-    }
-}
-
-impl Manager for Connector {
-    type Type = Connection;
-    type Error = Error;
-
-    async fn create(&self) -> Result<Connection, Error> {
-        let (client, driver) = self.config.connect(NoTls).await?;
-        // Ends with the client, or when the database goes away; either way the client knows.
-        tokio::spawn(async move {
-            let _ = driver.await;
-        });
-        Ok(Connection { client, statements: HashMap::new() })
-    }
-
-    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Error> {
-        match connection.client.is_closed() {
-            true => Err(RecycleError::message("closed")),
-            false => Ok(()),
-        }
-    }
-}
-
-/// A connection and what is prepared on it.
-pub(super) struct Connection {
-    client: Client,
-    statements: HashMap<Arc<str>, Statement>,
-}
-
-impl Deref for Connection {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
-}
 
 /// What a call sends.
 pub(super) struct Statements {
@@ -79,21 +28,12 @@ pub(super) struct Statements {
     call: Statement,
 }
 
-impl Connection {
-    pub(super) async fn prepare(&mut self, plan: &Plan, role: Role) -> Result<Statements, Error> {
-        Ok(Statements {
-            settings: self.prepared(&plan.settings[role as usize]).await?,
-            call: self.prepared(&plan.call[role as usize]).await?,
+impl Statements {
+    pub(super) async fn prepare(connection: &mut Connection, plan: &Plan, role: Role) -> Result<Self, Error> {
+        Ok(Self {
+            settings: connection.prepared(&plan.settings[role as usize]).await?,
+            call: connection.prepared(&plan.call[role as usize]).await?,
         })
-    }
-
-    async fn prepared(&mut self, sql: &Arc<str>) -> Result<Statement, Error> {
-        if let Some(statement) = self.statements.get(sql) {
-            return Ok(statement.clone());
-        }
-        let statement = self.client.prepare(sql).await?;
-        self.statements.insert(sql.clone(), statement.clone());
-        Ok(statement)
     }
 }
 
