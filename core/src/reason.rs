@@ -15,6 +15,8 @@ pub enum Code {
     MissingField,
     /// A field holds another JSON type than it should.
     WrongType,
+    /// The provider's name for what it sends is unknown.
+    UnknownType,
     /// The metric's name is unknown.
     UnknownMetric,
     /// The source's name is unknown.
@@ -55,6 +57,7 @@ impl Code {
             Code::InvalidRecord => "invalid_record",
             Code::MissingField => "missing_field",
             Code::WrongType => "wrong_type",
+            Code::UnknownType => "unknown_type",
             Code::UnknownMetric => "unknown_metric",
             Code::UnknownSource => "unknown_source",
             Code::UnknownUnit => "unknown_unit",

@@ -4,6 +4,7 @@
 //! before storage: what is stored already, and which source speaks for a day, is the database's business.
 
 pub mod canonical;
+pub mod garmin;
 pub mod native;
 pub mod oauth;
 pub mod reading;

@@ -1,0 +1,255 @@
+//! What summaries say: readings in canonical units, changes of the connection, or an address to fetch summaries from.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use super::fields::{Amount, Fields};
+use crate::UnixMicros;
+use crate::metric::MetricType as M;
+use crate::providers::reading::{Finality, Reading};
+use crate::reason::{Code, Quoted, Reason};
+use crate::validate::UNAVAILABLE;
+
+/// So many problems of one event are told; a push of a million broken summaries has one story.
+const MAX_PROBLEMS: usize = 10;
+
+/// What one event says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parsed {
+    /// What was measured.
+    pub readings: Vec<Reading>,
+    /// Where to fetch summaries of the same type: the event is a ping, in whole or in part.
+    pub callbacks: Vec<String>,
+    /// What became of the connection.
+    pub change: Option<Change>,
+    /// Why some of it yields nothing; the first ten.
+    pub problems: Vec<Reason>,
+}
+
+/// What Garmin says of the connection itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The person took back consent.
+    Disconnected,
+    /// The person allows this, and nothing else.
+    Permissions(Vec<String>),
+}
+
+impl Parsed {
+    fn problem(&mut self, reason: Reason) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(reason);
+        }
+    }
+}
+
+/// What the summaries of `event_type` in `payload` say: in `{"<type>": [...]}` as it was pushed, or in the bare array
+/// that a ping's address answers. `zone` is the person's, for the one type that has a date and no time.
+///
+/// Never fails: what can't be understood is a problem that is told.
+#[must_use]
+pub fn parse(event_type: &str, payload: &Value, zone: &TimeZone) -> Parsed {
+    let mut parsed = Parsed::default();
+    let read: fn(Fields<'_>, &TimeZone, &mut Parsed) -> Result<(), Reason> = match event_type {
+        "sleeps" => sleep,
+        "stressDetails" => stress,
+        "userMetrics" => user_metrics,
+        "dailies" => daily,
+        "deregistrations" => deregistration,
+        "userPermissionsChange" => permissions,
+        _ => {
+            let name = Quoted(event_type);
+            parsed.problem(Reason::new(Code::UnknownType, format!("no readings are taken from {name}")));
+            return parsed;
+        }
+    };
+    let items = match payload {
+        Value::Object(fields) => fields.values().next(),
+        other => Some(other),
+    };
+    for item in items.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
+        let Value::Object(fields) = item else {
+            parsed.problem(Reason::new(Code::InvalidRecord, "a summary must be an object"));
+            continue;
+        };
+        let fields = Fields(fields);
+        if let Some(address) = fields.text("callbackURL") {
+            parsed.callbacks.push(address.to_owned());
+        } else if let Err(reason) = read(fields, zone, &mut parsed) {
+            parsed.problem(reason);
+        }
+    }
+    if parsed == Parsed::default() {
+        parsed.problem(Reason::new(Code::MissingField, "there is nothing in it"));
+    }
+    parsed
+}
+
+/// The period and the name that the readings of one summary share.
+struct Record {
+    start: UnixMicros,
+    end: Option<UnixMicros>,
+    id: Option<String>,
+    finality: Finality,
+}
+
+impl Record {
+    fn new(fields: Fields<'_>, start: UnixMicros, end: Option<UnixMicros>) -> Self {
+        Self { start, end, id: fields.summary_id(), finality: fields.finality() }
+    }
+
+    /// Of a summary that says how long its period is.
+    fn of_period(fields: Fields<'_>) -> Result<Self, Reason> {
+        let start = fields.start()?;
+        let end = match fields.amount("durationInSeconds")? {
+            Amount::Is(seconds) => fields.after(start, seconds),
+            _ => None,
+        };
+        Ok(Self::new(fields, start, end))
+    }
+
+    fn reading(&self, metric: M, amount: Amount) -> Option<Reading> {
+        let (value, text) = match amount {
+            Amount::Missing => return None,
+            Amount::Unavailable => (None, Some(UNAVAILABLE.into())),
+            Amount::Is(value) => (Some(value), None),
+        };
+        Some(Reading {
+            metric,
+            value,
+            value_text: text,
+            start_time: self.start,
+            end_time: self.end,
+            source_record_id: self.id.clone(),
+            finality: self.finality,
+        })
+    }
+}
+
+fn sleep(fields: Fields<'_>, _: &TimeZone, parsed: &mut Parsed) -> Result<(), Reason> {
+    let start = fields.start()?;
+    // Time asleep: awake and unmeasurable time are not in it.
+    let asleep = fields.amount("durationInSeconds")?.or(|| {
+        let deep = fields.amount("deepSleepDurationInSeconds")?;
+        let light = fields.amount("lightSleepDurationInSeconds")?;
+        Ok(deep.plus(light).plus(fields.amount("remSleepInSeconds")?))
+    })?;
+    let end = match asleep {
+        Amount::Is(seconds) => {
+            let with_gaps = seconds + fields.seconds("awakeDurationInSeconds")? + unmeasurable(fields)?;
+            // The stages say when the night ended; a map that ends before the sleep does not hold all of them.
+            let least = fields.after(start, seconds);
+            end_of_stages(fields, start).filter(|&end| Some(end) >= least).or(fields.after(start, with_gaps))
+        }
+        _ => end_of_stages(fields, start),
+    };
+    if asleep == Amount::Missing {
+        return Err(Reason::new(Code::MissingField, "a sleep without durationInSeconds and stages"));
+    }
+    parsed.readings.extend(Record::new(fields, start, end).reading(M::Sleep, asleep.per(60.0)));
+    Ok(())
+}
+
+/// Garmin's documents spell it in two ways.
+fn unmeasurable(fields: Fields<'_>) -> Result<f64, Reason> {
+    let short = fields.seconds("unmeasurableSleepInSeconds")?;
+    Ok(short.max(fields.seconds("unmeasurableSleepDurationInSeconds")?))
+}
+
+/// When the last stage ended, awake ones included.
+fn end_of_stages(fields: Fields<'_>, start: UnixMicros) -> Option<UnixMicros> {
+    /// Nobody sleeps longer; a stage that seems to is not believed.
+    const LONGEST: UnixMicros = 2 * crate::MICROS_PER_DAY;
+    let stages = fields.get("sleepLevelsMap")?.as_object()?.values().filter_map(Value::as_array).flatten();
+    let ends =
+        stages.filter_map(Value::as_object).filter_map(|stage| Fields(stage).time("endTimeInSeconds").ok());
+    ends.filter(|&end| end > start && end - start <= LONGEST).max()
+}
+
+fn stress(fields: Fields<'_>, _: &TimeZone, parsed: &mut Parsed) -> Result<(), Reason> {
+    let record = Record::of_period(fields)?;
+    let levels = match fields.get("timeOffsetStressLevelValues") {
+        Some(levels) => average(levels)?,
+        None => Amount::Missing,
+    };
+    // The device's own average, which Garmin spells in two ways, stands in for levels that did not come.
+    let said = fields.amount("averageStressLevel")?.or(|| fields.amount("averageStresslevel"))?;
+    let level = if let Amount::Is(_) = levels { levels } else { levels.plus(said) };
+    if level == Amount::Missing {
+        return Err(Reason::new(Code::MissingField, "a stress summary without levels and average"));
+    }
+    parsed.readings.extend(record.reading(M::Stress, level));
+    Ok(())
+}
+
+/// The mean of the levels. Below zero stand codes: off the wrist, too active, too few samples.
+fn average(levels: &Value) -> Result<Amount, Reason> {
+    let Value::Object(levels) = levels else {
+        return Err(Reason::new(Code::WrongType, "timeOffsetStressLevelValues must be an object"));
+    };
+    let measured = || levels.values().filter_map(Value::as_f64).filter(|&level| level >= 0.0);
+    let (sum, count) = (measured().sum::<f64>(), measured().count());
+    Ok(match count {
+        0 if levels.is_empty() => Amount::Missing,
+        0 => Amount::Unavailable,
+        _ => Amount::Is(sum / count as f64),
+    })
+}
+
+fn user_metrics(fields: Fields<'_>, zone: &TimeZone, parsed: &mut Parsed) -> Result<(), Reason> {
+    // An hour in some time zone is not known, only the day: the person's own.
+    let date = fields.text("calendarDate");
+    let date = date.ok_or_else(|| Reason::new(Code::MissingField, "calendarDate is missing or no text"))?;
+    let start = midnight(date, zone).ok_or_else(|| {
+        Reason::new(Code::InvalidTime, format!("calendarDate {} is no day of 1970 to 2100", Quoted(date)))
+    })?;
+    let vo2max = fields.amount("vo2Max")?;
+    parsed.readings.extend(Record::new(fields, start, None).reading(M::Vo2max, vo2max));
+    Ok(())
+}
+
+fn midnight(date: &str, zone: &TimeZone) -> Option<UnixMicros> {
+    let start = date.parse::<Date>().ok()?.to_zoned(zone.clone()).ok()?.timestamp().as_microsecond();
+    crate::providers::ACCEPTED_TIMES.contains(&start).then_some(start)
+}
+
+/// Heart rate is the resting one: the daily average is one of seven days.
+fn daily(fields: Fields<'_>, _: &TimeZone, parsed: &mut Parsed) -> Result<(), Reason> {
+    let record = Record::of_period(fields)?;
+    let sum = |a: &str, b: &str| Ok(fields.amount(a)?.plus(fields.amount(b)?));
+    let minutes = || {
+        sum("moderateIntensityDurationInSeconds", "vigorousIntensityDurationInSeconds")
+            .map(|sum| sum.per(60.0))
+    };
+    let amounts = [
+        (M::Steps, fields.amount("steps")),
+        (M::Distance, fields.amount("distanceInMeters")),
+        (M::Calories, sum("activeKilocalories", "bmrKilocalories")),
+        (M::ActiveMinutes, minutes()),
+        (M::Hr, fields.amount("restingHeartRateInBeatsPerMinute")),
+    ];
+    for (metric, amount) in amounts {
+        match amount {
+            Ok(amount) => parsed.readings.extend(record.reading(metric, amount)),
+            Err(reason) => parsed.problem(reason),
+        }
+    }
+    Ok(())
+}
+
+fn deregistration(_: Fields<'_>, _: &TimeZone, parsed: &mut Parsed) -> Result<(), Reason> {
+    parsed.change = Some(Change::Disconnected);
+    Ok(())
+}
+
+fn permissions(fields: Fields<'_>, _: &TimeZone, parsed: &mut Parsed) -> Result<(), Reason> {
+    /// Garmin knows a handful.
+    const MOST: usize = 100;
+    let Some(Value::Array(permissions)) = fields.get("permissions") else {
+        return Err(Reason::new(Code::WrongType, "permissions must be an array of texts"));
+    };
+    let permissions = permissions.iter().filter_map(Value::as_str).take(MOST).map(str::to_owned).collect();
+    parsed.change = Some(Change::Permissions(permissions));
+    Ok(())
+}
