@@ -146,6 +146,8 @@ declare
   suspect uuid;
   ids uuid[];
   events jsonb;
+  look bigint := wanted;
+  again boolean;
 begin
   if coalesce(char_length(worker) not between 1 and 200 or wanted not between 1 and 1000
               or seconds not between 5 and 3600, true) then
@@ -187,31 +189,32 @@ begin
 
   while ids is null loop
     with due as materialized (
-      select e.id, e.next_retry_at, c.id as connection_id
-      from (select p.id, p.source, p.provider_user_id, p.next_retry_at
+      select e.id, c.id as connection_id
+      from (select p.id, p.source, p.provider_user_id
             from public.wt_webhook_events p
             where p.status = 'pending' and p.next_retry_at <= now()
               and (p.source, coalesce(p.provider_user_id, '')) not in (
                 select o.source, coalesce(o.provider_user_id, '') from public.wt_webhook_events o
                 where o.status = 'processing')
             order by p.next_retry_at
-            limit greatest(wanted, 200)
-            for update skip locked) e
+            limit look) e
       left join lateral (select k.id from public.wt_health_connections k
                          where k.provider = e.source and k.provider_user_id = e.provider_user_id and k.is_connected
                          limit 1) c on true
     ), account as materialized (
-      select f.connection_id, count(*) as share
-      from (select d.connection_id from due d where d.connection_id is not null
-            order by d.next_retry_at limit wanted) f
-      group by f.connection_id
+      select d.connection_id, count(*) as share
+      from due d where d.connection_id is not null
+      group by d.connection_id
     )
     select (select array_agg(d.id) from due d where d.connection_id is null),
            (select array_agg(a.connection_id order by a.connection_id) from account a),
            (select array_agg(a.share order by a.connection_id) from account a)
     into strangers, accounts, shares;
     if strangers is not null then
-      continue when wt_private.park_events(strangers) > 0 and accounts is null;
+      -- Where one is, more may be: look further, and further still where there was nobody else.
+      again := accounts is null or look = wanted;
+      look := 2000;
+      continue when wt_private.park_events(strangers) > 0 and again;
     end if;
     exit when accounts is null;
 
@@ -236,15 +239,17 @@ begin
         limit a.share
         for update skip locked) e
       where not exists (select from public.wt_webhook_events o
-                      where o.provider_user_id = c.provider_user_id and o.source = c.provider
-                        and o.status in ('pending', 'processing') and o.locked_until is not null
-                      offset 0)
+                        where o.provider_user_id = c.provider_user_id and o.source = c.provider
+                          and o.status in ('pending', 'processing') and o.locked_until is not null
+                        offset 0)
     )
     select array_agg(s.id) into ids
     from (select p.id, sum(p.size) over w as carried, row_number() over w as n
           from picked p window w as (order by p.received_at, p.id)) s
-    where s.n = 1 or s.carried <= 8388608;
-    exit;
+    where s.n = 1 or s.n <= wanted and s.carried <= 8388608;
+    -- Others are just at all of these: look further, once.
+    exit when look >= 2000;
+    look := 2000;
   end loop;
 
   if ids is not null then

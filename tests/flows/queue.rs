@@ -471,10 +471,10 @@ fn the_queue_says_how_long_it_is() {
     let empty = json!({"pending": 0, "processing": 0, "processed": 0, "dead_letter": 0, "parked": 0, "retries": 0,
                        "oldest_pending_seconds": 0.0});
     assert_eq!(call(&mut service, "queue_stats", &json!({})).expect("answered"), empty);
+    push_daily(&mut service, "stranger", 9);
     for number in 0..5 {
         push_daily(&mut service, "g1", number);
     }
-    push_daily(&mut service, "stranger", 9);
     let events = claim(&mut service, "w", 4);
     let outcomes = ["processed", "dead", "retry"];
     let results: Vec<Value> = events.iter().zip(outcomes).map(|(e, outcome)| result(e, outcome)).collect();

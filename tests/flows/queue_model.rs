@@ -77,20 +77,11 @@ impl Model {
                 }
             }
         }
-        let suspect = self.events.iter().position(|event| {
+        self.events.iter().position(|event| {
             let at_work =
                 self.events.iter().any(|o| o.account == event.account && matches!(o.status, Status::Held(_)));
             matches!(event.status, Status::Lost(_)) && !at_work
-        });
-        if suspect.is_none() {
-            for n in 0..self.events.len() {
-                let Event { account, status, .. } = self.events[n];
-                if status == Status::Due && !self.connected[account] && !self.busy(account) {
-                    self.events[n].status = Status::Parked;
-                }
-            }
-        }
-        suspect
+        })
     }
 
     /// Takes the events that a claim handed out, or says what is wrong with them.
@@ -100,7 +91,7 @@ impl Model {
             prop_assert_eq!(got, [suspect], "a suspect is handed out alone");
         } else {
             let due = |account: usize| -> Vec<usize> {
-                if self.busy(account) {
+                if self.busy(account) || !self.connected[account] {
                     return Vec::new();
                 }
                 let mine =
@@ -154,9 +145,11 @@ impl Model {
             .iter()
             .map(|event| {
                 let status = match event.status {
+                    // A claim parks what it comes across; what it doesn't get to, nobody is handed either.
+                    Status::Parked => "aside".to_owned(),
+                    Status::Due if !self.connected[event.account] => "aside".to_owned(),
                     Status::Due => "due".to_owned(),
                     Status::Waiting => "waiting".to_owned(),
-                    Status::Parked => "parked".to_owned(),
                     Status::Held(worker) => format!("held by {}", WORKERS[worker]),
                     Status::Lost(worker) => format!("lost by {}", WORKERS[worker]),
                     Status::Processed => "processed".to_owned(),
@@ -170,13 +163,15 @@ impl Model {
 
 fn rows(admin: &mut Client) -> Vec<(String, i32)> {
     let sql = "
-        select case when status = 'pending' and next_retry_at = 'infinity' then 'parked'
+        select case when status = 'pending' and (next_retry_at = 'infinity' or next_retry_at <= now() and not exists (
+                      select from public.wt_health_connections c
+                      where c.provider_user_id = e.provider_user_id and c.is_connected)) then 'aside'
                     when status = 'pending' and next_retry_at <= now() then 'due'
                     when status = 'pending' then 'waiting'
                     when status = 'processing' and locked_until < now() then 'lost by ' || locked_by
                     when status = 'processing' then 'held by ' || locked_by
                     else status::text end, attempts
-        from public.wt_webhook_events order by received_at";
+        from public.wt_webhook_events e order by received_at";
     let rows = admin.query(sql, &[]).expect("readable");
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }

@@ -136,11 +136,10 @@ fn pid(client: &mut Client) -> i32 {
     client.query_one("select pg_backend_pid()", &[]).expect("alive").get(0)
 }
 
-/// Waits until the backend waits for a lock, or has nothing to do.
-fn until_stuck(admin: &mut Client, pid: i32) {
-    let stuck = "select count(*) > 0 from pg_stat_activity
-                 where pid = $1 and (wait_event_type = 'Lock' or state = 'idle' and query not like '%backend_pid%')";
-    while !admin.query_one(stuck, &[&pid]).expect("alive").get::<_, bool>(0) {
+/// Waits until the backend waits for a lock, or what runs in it is over.
+fn until_stuck<T>(admin: &mut Client, pid: i32, running: &thread::ScopedJoinHandle<'_, T>) {
+    let stuck = "select count(*) > 0 from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'";
+    while !running.is_finished() && !admin.query_one(stuck, &[&pid]).expect("alive").get::<_, bool>(0) {
         thread::yield_now();
     }
 }
@@ -190,7 +189,7 @@ fn a_settlement_killed_at_any_step_leaves_nothing_and_can_be_said_again() {
             let settling = scope.spawn(move || {
                 call(&mut worker, "settle_webhook_events", &json!({"worker": "w", "results": results}))
             });
-            until_stuck(&mut admin, worker_pid);
+            until_stuck(&mut admin, worker_pid, &settling);
             admin.execute("select pg_terminate_backend($1)", &[&worker_pid]).expect("a superuser may");
             settling.join().expect("no panic").expect_err("it was killed");
         });
@@ -238,14 +237,14 @@ fn deleting_an_account_and_settling_its_events_wait_for_each_other_and_not_in_a_
             let (deleting, settling);
             if settlement_first {
                 settling = scope.spawn(settlement);
-                until_stuck(&mut admin, worker_pid);
+                until_stuck(&mut admin, worker_pid, &settling);
                 deleting = scope.spawn(deletion);
-                until_stuck(&mut admin, gotrue_pid);
+                until_stuck(&mut admin, gotrue_pid, &deleting);
             } else {
                 deleting = scope.spawn(deletion);
-                until_stuck(&mut admin, gotrue_pid);
+                until_stuck(&mut admin, gotrue_pid, &deleting);
                 settling = scope.spawn(settlement);
-                until_stuck(&mut admin, worker_pid);
+                until_stuck(&mut admin, worker_pid, &settling);
             }
             holder.batch_execute("rollback").expect("alive");
             deleting.join().expect("the deletion is not the victim");
@@ -346,4 +345,25 @@ fn a_person_who_writes_deletes_and_disconnects_meanwhile_is_in_nobodys_way() {
     });
     let failed = "select count(*) from public.wt_webhook_events where last_error is not null";
     assert_eq!(db.admin().query_one(failed, &[]).expect("readable").get::<_, i64>(0), 0);
+}
+
+#[test]
+fn two_workers_who_claim_at_the_same_instant_find_work_beside_each_other() {
+    let db = TestDb::new();
+    let mut service = db.api(Caller::Service);
+    for account in 0..2 {
+        let person = db.sign_up(&format!("p{account}@example.org"));
+        connect(&mut service, person, "garmin", &format!("g{account}"));
+        push_daily(&mut service, &format!("g{account}"), account);
+    }
+    // Neither has committed yet, and both look at the head of the queue first.
+    let mut open: Vec<Client> = (0..2).map(|_| db.api(Caller::Service)).collect();
+    let mut got: Vec<u64> = Vec::new();
+    for (n, worker) in open.iter_mut().enumerate() {
+        worker.batch_execute("begin").expect("alive");
+        let events = claim(worker, &format!("w{n}"), 1);
+        got.extend(events.iter().map(|event| event["payload"]["dailies"][0].as_u64().expect("a number")));
+    }
+    got.sort_unstable();
+    assert_eq!(got, [0, 1]);
 }
