@@ -22,7 +22,8 @@ pub(crate) enum Trouble {
     ProviderFails,
 }
 
-const ALL: [Trouble; 6] = [
+/// Every kind.
+pub(crate) const ALL: [Trouble; 6] = [
     Trouble::KillHost,
     Trouble::KillWorkersInATransaction,
     Trouble::KillDatabase,

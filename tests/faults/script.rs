@@ -116,6 +116,11 @@ impl Script {
         self.steps.retain(|step| matches!(step, Step::Garmin { ping: false, .. }));
     }
 
+    /// Removes all but what athletes do, for what is about Strava alone.
+    pub(crate) fn leave_garmin_out(&mut self) {
+        self.steps.retain(|step| matches!(step, Step::Strava(_)));
+    }
+
     /// The summaries of step `index`, repetitions looked up; none where it is Strava's.
     pub(crate) fn summaries(&self, index: usize) -> &[Summary] {
         match &self.steps[index] {

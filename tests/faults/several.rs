@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use welltrack_tests::simulator::model::Model;
+
 use crate::lanes::{Progress, push};
 use crate::script::{Script, Size};
 use crate::server::wait_long_for;
@@ -77,6 +79,27 @@ fn assert_once(stage: &Stage, events: usize) {
         .expect("the watch can be read");
     let (settled, distinct, attempts): (i64, i64, i32) = (row.get(0), row.get(1), row.get(2));
     assert_eq!((settled, distinct, attempts), (events as i64, events as i64, 1));
+}
+
+/// Strava takes a refresh token once: whoever came second with it would have lost the connection.
+#[test]
+fn an_expired_token_is_refreshed_once_however_many_events_need_it() {
+    let _alone = crate::alone();
+    let seed = seed();
+    let size = Size { lanes: 16, people_in_a_lane: 1, days: 60 };
+    let mut scripts: Vec<Script> = (0..size.lanes).map(|lane| Script::write(seed, lane, size)).collect();
+    let stage = Stage::new("refresh", seed, 3);
+    for script in &mut scripts {
+        script.leave_garmin_out();
+        stage.connect_strava(stage.sign_up(&script.athlete.to_string()), script.athlete);
+        stage.simulator.expire_strava(script.athlete);
+    }
+    throughput(&stage, &scripts);
+    for script in &scripts {
+        let refreshes = stage.simulator.strava_refreshes(script.athlete);
+        assert_eq!((refreshes.granted, refreshes.refused), (1, 0), "athlete {}", script.athlete);
+    }
+    verdict::judge(&stage, &scripts, &Model::default());
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn every_acknowledged_push_is_in_the_tables_exactly_once_whatever_dies() {
     let model = verdict::expected(&scripts);
     println!("{steps} pushes of {} events, seed {seed}", model.events() + verdict::strava_events(&scripts));
 
+    // The quiet run: one host, nothing dies.
     let calm = run(seed, &scripts, None);
     verdict::judge(&calm, &scripts, &model);
     let calm_rows = calm.everything();
@@ -73,7 +74,8 @@ fn every_acknowledged_push_is_in_the_tables_exactly_once_whatever_dies() {
 
 /// Pushes everything; with a server to kill, while all sorts of things die.
 fn run(seed: u64, scripts: &[Script], server: Option<&Server>) -> Stage {
-    let mut stage = Stage::new(if server.is_some() { "storm" } else { "calm" }, seed, 3);
+    let (what, hosts) = if server.is_some() { ("storm", 3) } else { ("calm", 1) };
+    let mut stage = Stage::new(what, seed, hosts);
     let mut later = people(&stage, scripts);
     let origins: Vec<String> = stage.hosts.iter().map(crate::host::Host::origin).collect();
     let progress = Progress::default();
@@ -95,7 +97,8 @@ fn run(seed: u64, scripts: &[Script], server: Option<&Server>) -> Stage {
             let troubles = chaos::rage(&mut stage, server, seed, 500, &progress, |stage, acknowledged| {
                 connect(stage, acknowledged, &mut later);
             });
-            println!("{} troubles", troubles.len());
+            let kinds = chaos::ALL.iter().filter(|kind| troubles.contains(kind)).count();
+            assert_eq!(kinds, chaos::ALL.len(), "too few pushes for every kind of trouble: {troubles:?}");
         } else {
             while let Some(acknowledged) = progress.wait(100) {
                 connect(&stage, acknowledged, &mut later);
