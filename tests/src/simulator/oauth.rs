@@ -157,6 +157,11 @@ impl Authority {
         self.grants.remove(user);
     }
 
+    /// Revokes the pair that `token` is one of.
+    pub(super) fn forget(&mut self, token: &str) {
+        self.grants.retain(|_, grant| grant.access != token && grant.refresh != token);
+    }
+
     pub(super) fn connected(&self, user: &str) -> bool {
         self.grants.contains_key(user)
     }

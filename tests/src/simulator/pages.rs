@@ -57,7 +57,7 @@ pub(super) fn endpoint(path: &str) -> Option<Endpoint> {
         GARMIN_TOKEN => Endpoint::GarminToken,
         strava_pages::AUTHORIZE => Endpoint::StravaAuthorize,
         strava_pages::TOKEN | strava_pages::TOKEN_V3 => Endpoint::StravaToken,
-        strava_pages::DEAUTHORIZE => Endpoint::StravaDeauthorize,
+        strava_pages::DEAUTHORIZE | strava_pages::REVOKE => Endpoint::StravaDeauthorize,
         _ if path.starts_with(strava_pages::ACTIVITIES) => Endpoint::StravaActivity,
         _ => match path.strip_prefix(GARMIN_API)? {
             user if user.starts_with("/user/") => Endpoint::GarminUser,

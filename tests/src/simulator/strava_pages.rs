@@ -9,10 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::Shared;
@@ -26,6 +29,8 @@ pub(super) const TOKEN: &str = "/oauth/token";
 /// The same door under the API's own path; both are in use.
 pub(super) const TOKEN_V3: &str = "/api/v3/oauth/token";
 pub(super) const DEAUTHORIZE: &str = "/oauth/deauthorize";
+/// What takes its place (RFC 7009).
+pub(super) const REVOKE: &str = "/oauth/revoke";
 pub(super) const ACTIVITIES: &str = "/api/v3/activities/";
 
 type Params = HashMap<String, String>;
@@ -36,6 +41,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route(TOKEN, post(token))
         .route(TOKEN_V3, post(token))
         .route(DEAUTHORIZE, post(deauthorize))
+        .route(REVOKE, post(revoke))
         .route("/api/v3/activities/{id}", get(activity))
 }
 
@@ -150,6 +156,19 @@ async fn deauthorize(
         }
         Err(_) => bad_token(),
     }
+}
+
+/// Either token will do, and one that nobody knows is as good as revoked.
+async fn revoke(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    let settings = &shared.settings;
+    let client = format!("{}:{}", settings.strava_client_id, settings.strava_client_secret);
+    let expected = format!("Basic {}", BASE64_STANDARD.encode(client));
+    if headers.get(AUTHORIZATION).is_none_or(|given| given.as_bytes() != expected.as_bytes()) {
+        return error(StatusCode::UNAUTHORIZED, "Authorization Error", "Application", "client_secret");
+    }
+    let token = parameters(Params::new(), &body).remove("token").unwrap_or_default();
+    shared.state().strava.forget(&token);
+    StatusCode::OK.into_response()
 }
 
 async fn activity(State(shared): State<Arc<Shared>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
