@@ -163,6 +163,25 @@ async fn strava_shows_an_activity_when_it_is_there_to_whom_it_may_and_while_the_
 }
 
 #[tokio::test]
+async fn strava_takes_tokens_back_from_those_who_know_the_secret() {
+    let simulator = simulator();
+    let revoke = async |token: &str, secret: &str| {
+        let url = format!("{}/oauth/revoke", simulator.base_url);
+        let id = &simulator.settings().strava_client_id;
+        let request = client().post(url).basic_auth(id, Some(secret)).form(&[("token", token)]);
+        request.send().await.expect("an answer").status().as_u16()
+    };
+    let secret = simulator.settings().strava_client_secret.clone();
+    let tokens = strava_tokens(&simulator, 5, "activity:read_all").await;
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    assert_eq!(revoke(refresh, "another").await, 401);
+    assert!(simulator.strava_connected(5));
+    assert_eq!(revoke("unknown", &secret).await, 200);
+    assert_eq!(revoke(refresh, &secret).await, 200);
+    assert!(!simulator.strava_connected(5));
+}
+
+#[tokio::test]
 async fn a_private_activity_is_hidden_from_those_who_may_not_read_all() {
     let simulator = simulator();
     simulator.put_activity(Activity { is_private: true, ..activity(1, 5) });
