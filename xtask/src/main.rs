@@ -11,6 +11,7 @@ mod functions;
 mod layout;
 mod package;
 mod port;
+mod queue;
 mod schema;
 mod setup;
 mod stack;
@@ -79,6 +80,11 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Look after providers' events that could not be processed: list, show, replay, discard
+    Queue {
+        #[command(subcommand)]
+        command: queue::Queue,
+    },
     /// Show the main job: people sign up, their readings come in, baselines come out
     Demo,
     /// Build the edge functions to WebAssembly components in .welltrack/functions/
@@ -141,6 +147,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Status => stack::status(&layout),
         Command::Reset => stack::reset(&layout),
         Command::Psql { args } => stack::psql(layout, &args),
+        Command::Queue { command } => queue::run(&layout, &command),
         Command::Functions { guests } => functions::run(&layout, guests),
         Command::Demo => demo::run(&Stack::dev(layout)?),
         Command::Bench { name } => bench_all(&layout, name),

@@ -147,7 +147,7 @@ fn dev_cluster(layout: &Layout, prefix: &Prefix) -> Result<Cluster> {
 }
 
 /// The development cluster as far as it was set up; nothing is made.
-fn existing(layout: &Layout) -> Result<Option<Cluster>> {
+pub(crate) fn existing(layout: &Layout) -> Result<Option<Cluster>> {
     match Prefix::open(&layout.state.join("pg")) {
         Ok(prefix) => dev_cluster(layout, &prefix).map(Some),
         Err(_) => Ok(None),
