@@ -80,7 +80,8 @@ async fn nonsense_is_answered_400_and_long_heads_431() {
     assert_eq!(say(b"nonsense\r\n\r\n").await, "HTTP/1.1 400");
     assert_eq!(say(b"GET /functions/v1/hostile/hello HTTP/1.1\r\n\r\n").await, "HTTP/1.1 400");
     assert_eq!(say(b"GET /functions/v1/hostile/hello HTTP/1.1\r\nhost: \xff\r\n\r\n").await, "HTTP/1.1 400");
-    let long = [b"GET / HTTP/1.1\r\nx: ".as_slice(), &vec![b'a'; 70 << 10], b"\r\n\r\n"].concat();
-    assert_eq!(say(&long).await, "HTTP/1.1 431");
+    let long = [b"GET / HTTP/1.1\r\nx: ".as_slice(), &vec![b'a'; 1 << 20], b"\r\n\r\n"].concat();
+    // The connection is closed with most of the head unread, which can cost the client the answer.
+    assert!(["HTTP/1.1 431", ""].contains(&say(&long).await.as_str()));
     host.serves_on("hostile").await;
 }

@@ -64,7 +64,7 @@ async fn a_function_that_wants_a_token_is_closed_to_whoever_has_none() {
     assert_eq!(status("open", None).await, 200);
     assert_eq!(status("closed", None).await, 401);
     assert_eq!(status("closed", Some(&format!("Bearer {ANON_KEY}"))).await, 200);
-    for wrong in ["Bearer", "Bearer x", "Basic eDp4", "\u{1}", "", &format!("Bearer {ANON_KEY}x"), ANON_KEY] {
+    for wrong in ["Bearer", "Bearer x", "Basic eDp4", "", &format!("Bearer {ANON_KEY}x"), ANON_KEY] {
         assert_eq!(status("closed", Some(wrong)).await, 401, "{wrong:?}");
     }
 }

@@ -72,7 +72,7 @@ fn a_cache_that_others_can_write_stops_the_start() {
 fn an_env_file_is_read_and_the_environment_goes_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("edge.env");
-    fs::write(&file, format!("SUPABASE_JWT_SECRET=\"{JWT_SECRET}\"\nSUPABASE_URL=not used\n")).unwrap();
+    fs::write(&file, format!("SUPABASE_JWT_SECRET=\"{JWT_SECRET}\"\nSUPABASE_URL=unused\n")).unwrap();
     let setup = || Setup::new("[functions.hostile]\n").without("SUPABASE_JWT_SECRET");
     assert!(!setup().check().0);
     let (content, text) = setup().argument(&format!("--env-file={}", file.display())).check();

@@ -14,19 +14,19 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Keys of a project that exists in these tests only: HS256 tokens of the two roles, valid until 2034.
-pub const JWT_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
-pub const ANON_KEY: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJzdXBhYmFzZS1kZW1vIiwicm9sZSI6ImFub24iLCJleHAiOjE5ODM4MTI5OTZ9.CRXP1A7WOeoJeXxjNni43kdQwgnWNReilDMblYTn_I0";
-pub const SERVICE_KEY: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJzdXBhYmFzZS1kZW1vIiwicm9sZSI6InNlcnZpY2Vfcm9sZSIsImV4cCI6MTk4MzgxMjk5Nn0.EGIM96RAZx35lJzdJsyH-qQwv8Hdp7fsn3W0YpN81IU";
+pub(crate) const JWT_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
+pub(crate) const ANON_KEY: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJzdXBhYmFzZS1kZW1vIiwicm9sZSI6ImFub24iLCJleHAiOjE5ODM4MTI5OTZ9.CRXP1A7WOeoJeXxjNni43kdQwgnWNReilDMblYTn_I0";
+pub(crate) const SERVICE_KEY: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJzdXBhYmFzZS1kZW1vIiwicm9sZSI6InNlcnZpY2Vfcm9sZSIsImV4cCI6MTk4MzgxMjk5Nn0.EGIM96RAZx35lJzdJsyH-qQwv8Hdp7fsn3W0YpN81IU";
 
 /// The guest that misbehaves.
-pub fn guest() -> PathBuf {
+pub(crate) fn guest() -> PathBuf {
     let folder = std::env::var_os("WELLTRACK_TEST_GUESTS")
         .expect("WELLTRACK_TEST_GUESTS names the folder of hostile.wasm");
     Path::new(&folder).join("hostile.wasm")
 }
 
 /// What a host is started with.
-pub struct Setup {
+pub(crate) struct Setup {
     folder: tempfile::TempDir,
     config: Option<String>,
     functions: String,
@@ -37,7 +37,7 @@ pub struct Setup {
 
 impl Setup {
     /// A host whose `functions.toml` is `functions`. Every function it names is the hostile guest, and asks for no token.
-    pub fn new(functions: &str) -> Self {
+    pub(crate) fn new(functions: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("components")).unwrap();
         let setup = Self {
@@ -71,48 +71,48 @@ impl Setup {
     }
 
     /// Makes the guest a function of that name.
-    pub fn put_component(&self, name: &str) {
+    pub(crate) fn put_component(&self, name: &str) {
         fs::copy(guest(), self.component(name)).unwrap();
     }
 
     /// The file of a function's component.
-    pub fn component(&self, name: &str) -> PathBuf {
+    pub(crate) fn component(&self, name: &str) -> PathBuf {
         self.folder.path().join("components").join(format!("{name}.wasm"))
     }
 
     /// Another config.toml than one that asks for no tokens.
-    pub fn config(mut self, text: &str) -> Self {
+    pub(crate) fn config(mut self, text: &str) -> Self {
         self.config = Some(text.to_owned());
         self
     }
 
     /// A variable of the host's environment.
-    pub fn variable(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self = self.without(name);
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Without a variable that others have.
-    pub fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.variables.retain(|(known, _)| known != name);
         self
     }
 
     /// Another folder for compiled code.
-    pub fn cache(mut self, folder: &Path) -> Self {
+    pub(crate) fn cache(mut self, folder: &Path) -> Self {
         self.cache = folder.to_owned();
         self
     }
 
     /// One more argument.
-    pub fn argument(mut self, argument: &str) -> Self {
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self
     }
 
     /// A local host on that database: its own origin is itself.
-    pub fn local(self, database: &Database) -> Self {
+    pub(crate) fn local(self, database: &Database) -> Self {
         let database = database.url("authenticator");
         self.without("SUPABASE_URL").variable("SUPABASE_DB_URL", &database).argument("--local")
     }
@@ -139,20 +139,20 @@ impl Setup {
     }
 
     /// `welltrack-edge check`: whether it is content, and what it says.
-    pub fn check(&self) -> (bool, String) {
+    pub(crate) fn check(&self) -> (bool, String) {
         let done = self.command("check").output().unwrap();
         (done.status.success(), String::from_utf8_lossy(&done.stderr).into_owned())
     }
 
     /// What a start says that fails.
-    pub fn serve_fails(&self) -> String {
+    pub(crate) fn serve_fails(&self) -> String {
         let done = self.command("serve").output().unwrap();
         assert!(!done.status.success());
         String::from_utf8_lossy(&done.stderr).into_owned()
     }
 
     /// Starts the host, and waits until it serves.
-    pub fn start(self) -> Host {
+    pub(crate) fn start(self) -> Host {
         let mut command = self.command("serve");
         let mut child = command.args(["--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Log::default());
@@ -169,7 +169,7 @@ impl Setup {
 }
 
 /// A client with TLS's bare necessities, which keeps no connection: a host that stops must not wait for it.
-pub fn client() -> Client {
+pub(crate) fn client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PATIENCE).build().unwrap()
 }
@@ -202,44 +202,44 @@ impl Log {
 }
 
 /// A running host. Killed when dropped.
-pub struct Host {
+pub(crate) struct Host {
     child: Child,
     reader: Option<thread::JoinHandle<()>>,
     log: Arc<Log>,
     origin: String,
     client: Client,
     /// What it was started with.
-    pub setup: Setup,
+    pub(crate) setup: Setup,
 }
 
 impl Host {
     /// `http://127.0.0.1:port`.
-    pub fn origin(&self) -> &str {
+    pub(crate) fn origin(&self) -> &str {
         &self.origin
     }
 
     /// `127.0.0.1:port`.
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.origin.trim_start_matches("http://")
     }
 
     /// A request for a path.
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.origin))
     }
 
     /// The answer to a GET of a function: `hostile/hello`.
-    pub async fn get(&self, function: &str) -> Response {
+    pub(crate) async fn get(&self, function: &str) -> Response {
         self.request(Method::GET, &format!("/functions/v1/{function}")).send().await.unwrap()
     }
 
     /// The answer to a POST to a function.
-    pub async fn post(&self, function: &str, body: impl Into<reqwest::Body>) -> Response {
+    pub(crate) async fn post(&self, function: &str, body: impl Into<reqwest::Body>) -> Response {
         self.request(Method::POST, &format!("/functions/v1/{function}")).body(body).send().await.unwrap()
     }
 
     /// Fails unless the host still serves.
-    pub async fn serves_on(&self, function: &str) {
+    pub(crate) async fn serves_on(&self, function: &str) {
         let answer = self.get(&format!("{function}/hello")).await;
         assert_eq!(
             (answer.status().as_u16(), answer.text().await.unwrap().as_str()),
@@ -248,34 +248,34 @@ impl Host {
     }
 
     /// The first line of the log for which that is true, once it is there.
-    pub fn logged(&self, wanted: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn logged(&self, wanted: impl Fn(&str) -> bool) -> String {
         self.log.wait_for(0, wanted)
     }
 
     /// The same among the lines after the first `seen`.
-    pub fn logged_after(&self, seen: usize, wanted: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn logged_after(&self, seen: usize, wanted: impl Fn(&str) -> bool) -> String {
         self.log.wait_for(seen, wanted)
     }
 
     /// All of the log so far.
-    pub fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         self.log.lines.lock().unwrap().clone()
     }
 
     /// The value of a line of `/metrics`: `welltrack_edge_requests_total{function="hostile",status="200"}`.
-    pub async fn figure(&self, name: &str) -> Option<f64> {
+    pub(crate) async fn figure(&self, name: &str) -> Option<f64> {
         let text = self.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
         text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 
     /// Tells it to stop.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let process = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
         nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM).unwrap();
     }
 
     /// Waits for its end.
-    pub fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let status = self.child.wait().unwrap();
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
@@ -293,14 +293,14 @@ impl Drop for Host {
 }
 
 /// An empty database of one's own.
-pub struct Database {
+pub(crate) struct Database {
     admin: String,
     name: String,
 }
 
 impl Database {
     /// Makes one, with `sql` in it.
-    pub async fn with(sql: &str) -> Self {
+    pub(crate) async fn with(sql: &str) -> Self {
         let admin =
             std::env::var("WELLTRACK_TEST_ADMIN_URL").expect("WELLTRACK_TEST_ADMIN_URL names a cluster");
         let name = format!("edge_{}", uuid::Uuid::new_v4().simple());
@@ -315,17 +315,17 @@ impl Database {
     }
 
     /// Runs statements as the administrator.
-    pub async fn run(&self, sql: &str) {
+    pub(crate) async fn run(&self, sql: &str) {
         self.admin().await.batch_execute(sql).await.unwrap();
     }
 
     /// A connection of the administrator.
-    pub async fn admin(&self) -> tokio_postgres::Client {
+    pub(crate) async fn admin(&self) -> tokio_postgres::Client {
         connect(&self.at(&self.admin)).await
     }
 
     /// Where a role finds it.
-    pub fn url(&self, role: &str) -> String {
+    pub(crate) fn url(&self, role: &str) -> String {
         let (_, place) = self.admin.split_once('@').expect("an admin URL with a user");
         self.at(&format!("postgresql://{role}:postgres@{place}"))
     }

@@ -2,8 +2,8 @@
 
 use crate::support::{Database, Host, SERVICE_KEY, Setup};
 
-/// Notes every call. The guest's behaviour is the last segment of its path, which for a trigger is the function's name: a
-/// function named `fetch` would need headers, so the guest is called `again` or `hello` and the host's own figures tell.
+/// The guest does what the last segment of its path says, which for a trigger is the function's name. The host's figures tell
+/// how often it ran.
 const LISTENING: &str = "[functions.hello]\nlisten = \"work\"\npoll_s = 86400\n";
 
 async fn runs(host: &Host, function: &str, trigger: &str) -> f64 {
@@ -52,7 +52,6 @@ async fn a_lost_connection_is_made_again_and_followed_by_a_run() {
 #[tokio::test]
 async fn notifications_that_come_together_are_one_run() {
     let database = Database::with("").await;
-    // A trigger's path is `/<name>`, and a guest of this name sleeps for no time: the runs are counted by the host.
     let host = host_on(&database, LISTENING);
     until(async || runs(&host, "hello", "notify").await >= 1.0).await;
     let before = runs(&host, "hello", "notify").await;

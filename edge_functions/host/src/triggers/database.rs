@@ -73,6 +73,7 @@ impl Database {
                 client.batch_execute(&format!("listen {}", channel.0)).await?;
             }
             self.0.client.send_replace(Some(Arc::clone(&client)));
+            tracing::info!("listening for notifications");
             for (_, triggered) in &self.0.listeners {
                 triggered.notify(None);
             }

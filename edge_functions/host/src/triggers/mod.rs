@@ -122,9 +122,8 @@ impl Triggered {
 
     /// A slow poll behind the notifications: work may fall due by itself, and a notification can get lost with a connection.
     async fn poll(self: Arc<Self>, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(Duration::from_secs(self.function.settings().limits.poll_s.0));
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let pause = Duration::from_secs(self.function.settings().limits.poll_s.0);
+        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             self.notify(None);
         }
     }
