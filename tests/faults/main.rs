@@ -8,6 +8,7 @@
 
 mod chaos;
 mod clients;
+mod consent;
 mod host;
 mod lanes;
 mod mutate;

@@ -19,7 +19,7 @@ use crate::server::wait_for;
 use crate::tokens;
 
 /// Where the browser goes after consent.
-const APP: &str = "http://app.example/connected";
+pub(crate) const APP: &str = "http://app.example/connected";
 
 /// Everything but the people.
 pub(crate) struct Stage {
@@ -84,6 +84,12 @@ impl Stage {
         let scheduled = unscheduled.join("\n").replace(table, &format!("{table}\nschedule = \"* * * * *\""));
         assert!(scheduled.contains("schedule ="), "{} has no {table}", file.display());
         std::fs::write(&file, scheduled + "\n").expect("the settings can be written");
+    }
+
+    /// From now on new hosts have another value of that setting.
+    pub(crate) fn tell_new_hosts(&mut self, name: &str, value: &str) {
+        self.settings.environment.retain(|(known, _)| known != name);
+        self.settings.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// One more host on the same database.
