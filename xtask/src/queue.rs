@@ -104,14 +104,10 @@ fn line(letter: &Row) -> Vec<String> {
     ]
 }
 
-/// An error as a table can hold it: without line breaks and control characters, at most 60 characters.
+/// An error as a table can hold it: without line breaks and control characters, at most 60 columns.
 fn one_line(text: &str) -> String {
-    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(61).collect();
-    if line.chars().count() > 60 {
-        line.pop();
-        line.push('…');
-    }
-    line
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    console::truncate_str(&line, 60, "…").into_owned()
 }
 
 fn summary(stats: &Value) -> String {
@@ -225,7 +221,7 @@ mod tests {
 
     #[test]
     fn an_error_fills_one_line_and_no_more() {
-        assert_eq!(one_line("two\nlines\u{1b}[31m"), "two lines  [31m");
+        assert_eq!(one_line("two\nlines\u{1b}[31m"), "two lines [31m");
         let long = one_line(&"ä".repeat(100));
         assert_eq!((long.chars().count(), long.ends_with('…')), (60, true));
         assert_eq!(one_line(&"x".repeat(60)), "x".repeat(60));
