@@ -132,8 +132,8 @@ async fn a_function_that_calls_itself_runs_into_its_own_limit_and_not_the_hosts(
     let settings = "[functions.hostile]\nconcurrency = 4\nqueue_wait_ms = 100\n[functions.other]\n";
     let host = Setup::new(settings).start();
     // Each call waits for the next one, until there is no turn left: the guest passes the 503 on.
-    let url = "http://project.test/functions/v1/hostile/again";
-    assert_eq!(fetch(&host, "hostile", url, None).await.0, 200);
+    let url = "http://project.test/functions/v1/hostile/fetch";
+    assert_eq!(fetch(&host, "hostile", url, None).await.0, 503);
     host.serves_on("other").await;
 }
 
@@ -151,6 +151,8 @@ async fn a_local_host_is_all_of_supabase_and_listens_on_this_machine_only() {
         host.request(Method::GET, "/rest/v1/absent").header("apikey", ANON_KEY).send().await.unwrap();
     assert_eq!(direct.status(), 404);
     assert!(direct.text().await.unwrap().contains("PGRST205"));
+    let auth = host.request(Method::GET, "/auth/v1/health").send().await.unwrap();
+    assert_eq!(auth.status(), 200, "{}", auth.text().await.unwrap());
 
     let open = Setup::new("[functions.hostile]\n").local(&database).argument("--listen=0.0.0.0:0");
     assert!(!open.serve_fails().is_empty());

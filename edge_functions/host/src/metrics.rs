@@ -40,6 +40,23 @@ struct OfTrigger {
     trigger: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTick {
+    function: String,
+    outcome: &'static str,
+}
+
+/// What became of a tick of a schedule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tick {
+    /// This host ran it.
+    Run,
+    /// Another host did.
+    Taken,
+    /// There was no database to ask whose it is.
+    Missed,
+}
+
 /// The registry and every family in it.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -52,6 +69,7 @@ pub(crate) struct Metrics {
     failures: Family<OfReason, Counter>,
     refused: Family<OfFunction, Counter>,
     runs: Family<OfTrigger, Counter>,
+    ticks: Family<OfTick, Counter>,
     /// Open connections.
     pub(crate) connections: Gauge,
 }
@@ -70,6 +88,7 @@ impl Default for Metrics {
             failures: Family::default(),
             refused: Family::default(),
             runs: Family::default(),
+            ticks: Family::default(),
             connections: Gauge::default(),
         };
         let registry = &mut metrics.registry;
@@ -96,6 +115,11 @@ impl Default for Metrics {
         );
         registry.register("outgoing_refused", "Outgoing calls to hosts not allowed", metrics.refused.clone());
         registry.register("trigger_runs", "Runs by schedules and notifications", metrics.runs.clone());
+        registry.register(
+            "schedule_ticks",
+            "Ticks of schedules, by what became of them",
+            metrics.ticks.clone(),
+        );
         registry.register("connections", "Open connections", metrics.connections.clone());
         metrics
     }
@@ -124,6 +148,8 @@ impl Metrics {
                 .collect(),
             refused: self.refused.get_or_create_owned(&of),
             schedule: self.runs.get_or_create_owned(&OfTrigger { function: owned(), trigger: "schedule" }),
+            ticks: ["run", "taken", "missed"]
+                .map(|outcome| self.ticks.get_or_create_owned(&OfTick { function: owned(), outcome })),
             notify: self.runs.get_or_create_owned(&OfTrigger { function: owned(), trigger: "notify" }),
         }
     }
@@ -188,6 +214,7 @@ pub(crate) struct FunctionMetrics {
     failures: BTreeMap<&'static str, Counter>,
     refused: Counter,
     schedule: Counter,
+    ticks: [Counter; 3],
     notify: Counter,
 }
 
@@ -227,9 +254,12 @@ impl FunctionMetrics {
         self.refused.inc();
     }
 
-    /// A schedule called.
-    pub(crate) fn scheduled(&self) {
-        self.schedule.inc();
+    /// A schedule's time came.
+    pub(crate) fn ticked(&self, tick: Tick) {
+        self.ticks[tick as usize].inc();
+        if matches!(tick, Tick::Run) {
+            self.schedule.inc();
+        }
     }
 
     /// A notification (or the poll behind it) called.

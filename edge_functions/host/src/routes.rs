@@ -14,6 +14,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use welltrack_gateway::jwt::{self, Caller, Verifier};
@@ -126,7 +127,7 @@ async fn refuse_when_stopping(State(host): State<Arc<Host>>, request: Request, n
 async fn ready(State(host): State<Arc<Host>>) -> (StatusCode, &'static str) {
     if host.stopping.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-    } else if host.figures().await.is_none() {
+    } else if host.ask_the_queue().await.is_none() {
         (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
     } else {
         (StatusCode::OK, "ready\n")
@@ -139,11 +140,17 @@ async fn metrics(State(host): State<Arc<Host>>) -> ([(HeaderName, &'static str);
 }
 
 impl Host {
-    /// The queue's figures, if the database tells them.
-    async fn figures(&self) -> Option<serde_json::Value> {
+    /// What the database answers when it is asked for the queue's figures, if it answers at all.
+    async fn ask_the_queue(&self) -> Option<http::Response<Bytes>> {
         let asked = self.rpc.call("queue_stats", "{}".into(), &self.service, "metrics");
         let answer = tokio::time::timeout(FIGURES, asked).await.ok()?;
-        answer.status().is_success().then(|| serde_json::from_slice(answer.body()).ok())?
+        (answer.status() != StatusCode::SERVICE_UNAVAILABLE).then_some(answer)
+    }
+
+    /// The queue's figures, if the database tells them.
+    async fn figures(&self) -> Option<serde_json::Value> {
+        let answer = self.ask_the_queue().await.filter(|answer| answer.status().is_success())?;
+        serde_json::from_slice(answer.body()).ok()
     }
 
     async fn function(&self, request: Request) -> Response {

@@ -15,7 +15,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use welltrack_gateway::auth::{Auth, AuthSettings};
 use welltrack_gateway::jwt::{self, JwtSettings, Role, Verifier};
+use welltrack_gateway::rest::{Rest, RestSettings};
 use welltrack_gateway::rpc;
 
 use crate::functions::{Functions, components_in};
@@ -124,15 +126,23 @@ fn jwt_settings(environment: &Environment) -> JwtSettings {
 
 /// `/rest/v1` and `/auth/v1` of the local stack.
 async fn stand_ins(loaded: &Loaded) -> Result<Router> {
-    use welltrack_gateway::rest::{Rest, RestSettings};
+    let jwt = || jwt_settings(&loaded.environment);
+    let settings = &loaded.settings;
+    let auth = Auth::new(AuthSettings {
+        local: true,
+        db_url: loaded.environment.auth_database(),
+        jwt: jwt(),
+        issuer: format!("{}/auth/v1", loaded.environment.url),
+        anonymous_sign_ins: settings.stand_ins.anonymous_sign_ins,
+    })?;
     let rest = Rest::start(RestSettings {
         db_url: loaded.environment.database.clone(),
-        jwt: jwt_settings(&loaded.environment),
-        max_rows: Some(1_000),
-        pool_size: u32::try_from(loaded.settings.host.database_connections.0)?,
+        jwt: jwt(),
+        max_rows: settings.stand_ins.max_rows,
+        pool_size: u32::try_from(settings.host.database_connections.0)?,
     })
     .await?;
-    Ok(rest.router())
+    Ok(rest.router().merge(auth.router()))
 }
 
 async fn run(loaded: Loaded, stand_ins: Router, listener: TcpListener, grace: Duration) -> Result<()> {

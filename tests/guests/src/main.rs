@@ -76,11 +76,12 @@ fn describe(request: &Request<Body>) -> Result<Response<Body>, Error> {
     Ok(Response::new(format!("{} {target}\n{}", request.method(), lines(headers)).into()))
 }
 
-/// Calls the URL in the header `x-url`, with the method of the request and its `x-authorization`, and passes the answer on.
-/// An error becomes 502 with its text.
+/// Calls the URL in the header `x-url`, with the method of the request, its `x-authorization` and the same `x-url`, and passes
+/// the answer on. An error becomes 502 with its text.
 async fn fetch(request: &Request<Body>) -> Result<Response<Body>, Error> {
-    let url: Uri = request.headers()["x-url"].to_str()?.parse()?;
-    let mut outgoing = Request::builder().method(request.method()).uri(url);
+    let url = &request.headers()["x-url"];
+    let mut outgoing =
+        Request::builder().method(request.method()).uri(url.to_str()?.parse::<Uri>()?).header("x-url", url);
     if let Some(authorization) = request.headers().get("x-authorization") {
         outgoing = outgoing.header("authorization", authorization);
     }

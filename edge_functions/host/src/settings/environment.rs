@@ -87,6 +87,19 @@ impl Environment {
         })
     }
 
+    /// SUPABASE_AUTH_DB_URL, or else SUPABASE_DB_URL with the user that owns the schema `auth`.
+    pub(crate) fn auth_database(&self) -> Secret {
+        if let Some(url) = self.secret("SUPABASE_AUTH_DB_URL") {
+            return url.clone();
+        }
+        let url = self.database.expose();
+        let user =
+            url.find("://").map(|scheme| scheme + 3).zip(url.rfind('@')).filter(|(from, to)| from < to);
+        let Some((from, to)) = user else { return self.database.clone() };
+        let password = url[from..to].find(':').map(|colon| &url[from + colon..to]).unwrap_or_default();
+        format!("{}supabase_auth_admin{password}{}", &url[..from], &url[to..]).into()
+    }
+
     /// A variable that is none of Supabase's.
     #[must_use]
     pub(crate) fn secret(&self, name: &str) -> Option<&Secret> {
@@ -119,6 +132,18 @@ mod tests {
             read(&[("SUPABASE_DB_URL", "postgres://planted"), ("A_TOKEN", "planted")], true).unwrap();
         assert!(!format!("{environment:?}").contains("planted"));
         assert_eq!(environment.secret("A_TOKEN").unwrap().expose(), "planted");
+    }
+
+    #[test]
+    fn the_auth_database_is_the_same_one_with_another_user() {
+        for (given, derived) in [
+            ("postgresql://authenticator:p@h:1/d", "postgresql://supabase_auth_admin:p@h:1/d"),
+            ("postgresql://authenticator@h/d?x=y", "postgresql://supabase_auth_admin@h/d?x=y"),
+            ("host=h user=u", "host=h user=u"),
+        ] {
+            let environment = read(&[("SUPABASE_DB_URL", given)], true).unwrap();
+            assert_eq!(environment.auth_database().expose(), derived);
+        }
     }
 
     #[test]

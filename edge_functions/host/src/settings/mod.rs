@@ -24,6 +24,8 @@ pub(crate) use values::{Channel, HostRule, Schedule, SecretName, Within, plain_h
 pub(crate) struct Settings {
     /// Limits of the host as a whole.
     pub(crate) host: Host,
+    /// What config.toml says of the services that a local host stands in for.
+    pub(crate) stand_ins: StandIns,
     functions: BTreeMap<String, Function>,
 }
 
@@ -59,6 +61,15 @@ pub(crate) struct Function {
     pub(crate) gate: Gate,
     /// From functions.toml.
     pub(crate) limits: Limits,
+}
+
+/// What a local host needs of `[api]` and `[auth]` of config.toml.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StandIns {
+    /// The most rows of one answer of REST.
+    pub(crate) max_rows: Option<i64>,
+    /// Whether anybody may sign up without a name.
+    pub(crate) anonymous_sign_ins: bool,
 }
 
 /// `[functions.<name>]` of config.toml. The keys that only the Supabase CLI needs are known, and not used.
@@ -188,9 +199,23 @@ impl Limits {
 
 /// config.toml belongs to the Supabase CLI: only its functions are ours to judge.
 #[derive(Deserialize, Default)]
+#[serde(default)]
 struct ConfigFile {
-    #[serde(default)]
     functions: BTreeMap<toml::Spanned<String>, Gate>,
+    api: Api,
+    auth: Auth,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Api {
+    max_rows: Option<i64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Auth {
+    enable_anonymous_sign_ins: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -212,7 +237,7 @@ impl Settings {
         let limits_path = config.with_file_name("functions.toml");
         let limits =
             if limits_path.exists() { Source::read(&limits_path)? } else { Source::empty(limits_path) };
-        let ConfigFile { functions: gate_sections } = gates.parse()?;
+        let ConfigFile { functions: gate_sections, api, auth } = gates.parse()?;
         let FunctionsFile { host, functions: limit_sections } = limits.parse()?;
 
         let mut functions: BTreeMap<String, Function> =
@@ -231,7 +256,9 @@ impl Settings {
                 None => bail!(limits.unknown_function(&name, components)),
             }
         }
-        Ok(Self { host, functions })
+        let stand_ins =
+            StandIns { max_rows: api.max_rows, anonymous_sign_ins: auth.enable_anonymous_sign_ins };
+        Ok(Self { host, stand_ins, functions })
     }
 
     /// The functions to serve, by name.

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use welltrack_gateway::Secret;
 
 use super::Listeners;
+use crate::metrics::Tick;
 
 /// Between two tries to connect: doubles from the first to the last.
 const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -98,23 +99,23 @@ impl Database {
         }
     }
 
-    /// Whether this host may run that tick: it is the first to ask. False without a database.
-    pub(super) async fn claim(&self, function: &str, tick: DateTime<Utc>) -> bool {
+    /// Whose that tick is: it belongs to the host that asks first.
+    pub(super) async fn claim(&self, function: &str, tick: DateTime<Utc>) -> Tick {
         let Some(client) = self.0.client.borrow().clone() else {
             tracing::warn!(function, "a tick passes: the database is away");
-            return false;
+            return Tick::Missed;
         };
         self.unlock_old(&client, tick).await;
         let lock = Lock { function: function.to_owned(), tick };
         match lock.ask(&client, "select pg_try_advisory_lock(hashtext('welltrack_edge.' || $1), $2)").await {
             Ok(true) => {
                 self.locked().push(lock);
-                true
+                Tick::Run
             }
-            Ok(false) => false,
+            Ok(false) => Tick::Taken,
             Err(error) => {
                 tracing::warn!(function, error = error.to_string(), "a tick can't be locked");
-                false
+                Tick::Missed
             }
         }
     }

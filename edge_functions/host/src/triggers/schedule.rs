@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Triggered;
 use super::database::Database;
+use crate::metrics::Tick;
 use crate::settings::Schedule;
 
 /// The longest sleep before the wall clock is looked at again: it may have been put right meanwhile.
@@ -27,8 +28,9 @@ pub(super) async fn keep(
         if stop.run_until_cancelled(until(tick)).await.is_none() {
             return;
         }
-        if database.claim(triggered.function.name(), tick).await {
-            triggered.function.metrics().scheduled();
+        let claim = database.claim(triggered.function.name(), tick).await;
+        triggered.function.metrics().ticked(claim);
+        if matches!(claim, Tick::Run) {
             triggered.run("schedule", Some(&tick.to_rfc3339())).await;
         }
         // Not before the tick, whatever the clock says now.
