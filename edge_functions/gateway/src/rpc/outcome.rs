@@ -30,8 +30,15 @@ pub(super) fn check_body(body: &[u8]) -> Result<(), Failure> {
     if body.is_empty() {
         return Ok(());
     }
-    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
-        return serde_json::from_slice::<serde::de::IgnoredAny>(body).map(drop).map_err(|_| INVALID);
+    let is_list = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    // Only reading an escape in full tells whether it is a character: half a surrogate is none.
+    let has_escapes = body.windows(2).any(|pair| pair == br"\u");
+    if !is_list {
+        let valid = match has_escapes {
+            true => serde_json::from_slice::<Value>(body).is_ok(),
+            false => serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok(),
+        };
+        return if valid { Ok(()) } else { Err(INVALID) };
     }
     let rows: Vec<Value> = serde_json::from_slice(body).map_err(|_| INVALID)?;
     let Some(keys) = rows.first().map(keys_of) else { return Ok(()) };
