@@ -309,6 +309,8 @@ export type Database = {
           created_at: string
           id: string
           key_id: string
+          refresh_leased_by: string | null
+          refresh_leased_until: string | null
           refresh_token_encrypted: string | null
           token_expires_at: string | null
           updated_at: string
@@ -321,6 +323,8 @@ export type Database = {
           created_at?: string
           id?: string
           key_id: string
+          refresh_leased_by?: string | null
+          refresh_leased_until?: string | null
           refresh_token_encrypted?: string | null
           token_expires_at?: string | null
           updated_at?: string
@@ -332,6 +336,8 @@ export type Database = {
           created_at?: string
           id?: string
           key_id?: string
+          refresh_leased_by?: string | null
+          refresh_leased_until?: string | null
           refresh_token_encrypted?: string | null
           token_expires_at?: string | null
           updated_at?: string
@@ -604,6 +610,7 @@ export type Database = {
       }
       wt_health_connections: {
         Row: {
+          connected_at: string
           connection_metadata: NonNullable<Json>
           created_at: string
           id: string
@@ -618,6 +625,7 @@ export type Database = {
         }
         ComputedFields: never
         Insert: {
+          connected_at?: string
           connection_metadata?: NonNullable<Json>
           created_at?: string
           id?: string
@@ -631,6 +639,7 @@ export type Database = {
           user_id?: string
         }
         Update: {
+          connected_at?: string
           connection_metadata?: NonNullable<Json>
           created_at?: string
           id?: string
@@ -660,6 +669,7 @@ export type Database = {
           end_time: string | null
           id: string
           ingestion_source_version: string | null
+          is_final: boolean | null
           is_primary: boolean
           local_date: string
           metric_type: Database['public']['Enums']['wt_metric_type']
@@ -668,6 +678,7 @@ export type Database = {
           raw_payload_json: Json | null
           recorded_at: string
           rejection_reason: string | null
+          reported_at: string | null
           source: Database['public']['Enums']['wt_metric_source']
           source_record_id: string | null
           start_time: string
@@ -685,6 +696,7 @@ export type Database = {
           end_time?: string | null
           id?: string
           ingestion_source_version?: string | null
+          is_final?: boolean | null
           is_primary?: boolean
           local_date: string
           metric_type: Database['public']['Enums']['wt_metric_type']
@@ -693,6 +705,7 @@ export type Database = {
           raw_payload_json?: Json | null
           recorded_at?: string
           rejection_reason?: string | null
+          reported_at?: string | null
           source: Database['public']['Enums']['wt_metric_source']
           source_record_id?: string | null
           start_time: string
@@ -709,6 +722,7 @@ export type Database = {
           end_time?: string | null
           id?: string
           ingestion_source_version?: string | null
+          is_final?: boolean | null
           is_primary?: boolean
           local_date?: string
           metric_type?: Database['public']['Enums']['wt_metric_type']
@@ -717,6 +731,7 @@ export type Database = {
           raw_payload_json?: Json | null
           recorded_at?: string
           rejection_reason?: string | null
+          reported_at?: string | null
           source?: Database['public']['Enums']['wt_metric_source']
           source_record_id?: string | null
           start_time?: string
@@ -1038,6 +1053,57 @@ export type Database = {
           updated_at?: string
         }
         Relationships: []
+      }
+      wt_oauth_states: {
+        Row: {
+          created_at: string
+          expires_at: string
+          id: string
+          key_id: string
+          profile_id: string
+          provider: Database['public']['Enums']['wt_provider']
+          redirect_to: string | null
+          state_hash: string
+          updated_at: string
+          user_id: string
+          verifier_encrypted: string | null
+        }
+        ComputedFields: never
+        Insert: {
+          created_at?: string
+          expires_at?: string
+          id?: string
+          key_id: string
+          profile_id: string
+          provider: Database['public']['Enums']['wt_provider']
+          redirect_to?: string | null
+          state_hash: string
+          updated_at?: string
+          user_id: string
+          verifier_encrypted?: string | null
+        }
+        Update: {
+          created_at?: string
+          expires_at?: string
+          id?: string
+          key_id?: string
+          profile_id?: string
+          provider?: Database['public']['Enums']['wt_provider']
+          redirect_to?: string | null
+          state_hash?: string
+          updated_at?: string
+          user_id?: string
+          verifier_encrypted?: string | null
+        }
+        Relationships: [
+          {
+            foreignKeyName: 'wt_oauth_states_profile_id_user_id_fkey'
+            columns: ['profile_id', 'user_id']
+            isOneToOne: false
+            referencedRelation: 'wt_profiles'
+            referencedColumns: ['id', 'user_id']
+          },
+        ]
       }
       wt_pantry_items: {
         Row: {
@@ -1898,6 +1964,7 @@ export type Database = {
           id: string
           idempotency_key: string
           last_error: string | null
+          locked_at: string | null
           locked_by: string | null
           locked_until: string | null
           max_attempts: number
@@ -1919,6 +1986,7 @@ export type Database = {
           id?: string
           idempotency_key: string
           last_error?: string | null
+          locked_at?: string | null
           locked_by?: string | null
           locked_until?: string | null
           max_attempts?: number
@@ -1939,6 +2007,7 @@ export type Database = {
           id?: string
           idempotency_key?: string
           last_error?: string | null
+          locked_at?: string | null
           locked_by?: string | null
           locked_until?: string | null
           max_attempts?: number
@@ -1952,7 +2021,15 @@ export type Database = {
           updated_at?: string
           user_id?: string | null
         }
-        Relationships: []
+        Relationships: [
+          {
+            foreignKeyName: 'wt_webhook_events_user_id_fkey'
+            columns: ['user_id']
+            isOneToOne: false
+            referencedRelation: 'wt_users'
+            referencedColumns: ['id']
+          },
+        ]
       }
       wt_workout_logs: {
         Row: {
@@ -2033,6 +2110,7 @@ export type Database = {
           notes: string | null
           perceived_exertion: number | null
           profile_id: string
+          reported_at: string | null
           source: Database['public']['Enums']['wt_workout_source']
           source_record_id: string | null
           start_time: string
@@ -2055,6 +2133,7 @@ export type Database = {
           notes?: string | null
           perceived_exertion?: number | null
           profile_id: string
+          reported_at?: string | null
           source?: Database['public']['Enums']['wt_workout_source']
           source_record_id?: string | null
           start_time: string
@@ -2076,6 +2155,7 @@ export type Database = {
           notes?: string | null
           perceived_exertion?: number | null
           profile_id?: string
+          reported_at?: string | null
           source?: Database['public']['Enums']['wt_workout_source']
           source_record_id?: string | null
           start_time?: string
@@ -2098,13 +2178,48 @@ export type Database = {
       [_ in never]: never
     }
     Functions: {
+      claim_webhook_events: { Args: { '': Json }; Returns: Json }
+      create_oauth_state: { Args: { '': Json }; Returns: Json }
+      discard_dead_letter: { Args: { event_id: string }; Returns: boolean }
+      disconnect_provider: { Args: { '': Json }; Returns: Json }
       export_my_data: { Args: Record<PropertyKey, never>; Returns: Json }
+      find_connection: { Args: { '': Json }; Returns: Json }
+      get_connection_token: { Args: { '': Json }; Returns: Json }
       ingest_health_metrics: { Args: { profile_id: string; records: Json }; Returns: Json }
+      lease_token_refresh: { Args: { '': Json }; Returns: Json }
+      list_dead_letters: {
+        Args: { event_type?: string; max_rows?: number; source?: Database['public']['Enums']['wt_provider'] }
+        Returns: {
+          attempts: number
+          event_type: string
+          id: string
+          last_error: string
+          provider_user_id: string
+          received_at: string
+          source: Database['public']['Enums']['wt_provider']
+          user_id: string
+        }[]
+      }
       log_error: { Args: { '': Json }; Returns: Json }
       prune_logs: { Args: { audit_days?: number; error_days?: number; portion?: number }; Returns: number }
+      purge_webhook_events: { Args: { keep_days?: number; portion?: number }; Returns: number }
+      queue_stats: { Args: { '': Json }; Returns: Json }
+      receive_webhook_events: { Args: { '': Json }; Returns: Json }
       refresh_baselines: { Args: { max_baselines?: number }; Returns: number }
+      replay_dead_letters: {
+        Args: { event_id?: string; event_type?: string; source?: Database['public']['Enums']['wt_provider'] }
+        Returns: number
+      }
+      rotate_token: { Args: { '': Json }; Returns: Json }
       run_health_jobs: { Args: Record<PropertyKey, never>; Returns: Json }
+      settle_webhook_events: { Args: { '': Json }; Returns: Json }
+      show_dead_letter: { Args: { event_id: string }; Returns: Json }
+      store_connection: { Args: { '': Json }; Returns: Json }
+      store_connection_token: { Args: { '': Json }; Returns: Json }
+      take_oauth_state: { Args: { '': Json }; Returns: Json }
+      tokens_to_rotate: { Args: { '': Json }; Returns: Json }
       validate_pending_metrics: { Args: { max_rows?: number }; Returns: number }
+      whoami: { Args: { '': Json }; Returns: Json }
     }
     Enums: {
       wt_activity_level: 'sedentary' | 'light' | 'moderate' | 'active' | 'very_active'
