@@ -55,6 +55,16 @@ pub enum RpcError {
 }
 
 impl RpcError {
+    /// Whether the same call may succeed a moment later: the database is away, or was when it should have answered.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            RpcError::Refused { status, .. } => status.is_server_error(),
+            RpcError::NoAnswer(_) => true,
+            RpcError::NotUnderstood => false,
+        }
+    }
+
     /// Whether the function said that there is no such thing.
     #[must_use]
     pub fn is_not_found(&self) -> bool {

@@ -23,6 +23,8 @@ pub struct Parsed {
     pub callbacks: Vec<String>,
     /// What became of the connection.
     pub change: Option<Change>,
+    /// Whether anything is ever taken from events of this type.
+    pub is_known: bool,
     /// Why some of it yields nothing; the first ten.
     pub problems: Vec<Reason>,
 }
@@ -50,7 +52,7 @@ impl Parsed {
 /// Never fails: what can't be understood is a problem that is told.
 #[must_use]
 pub fn parse(event_type: &str, payload: &Value, zone: &TimeZone) -> Parsed {
-    let mut parsed = Parsed::default();
+    let mut parsed = Parsed { is_known: true, ..Parsed::default() };
     let read: fn(Fields<'_>, &TimeZone, &mut Parsed) -> Result<(), Reason> = match event_type {
         "sleeps" => sleep,
         "stressDetails" => stress,
@@ -60,6 +62,7 @@ pub fn parse(event_type: &str, payload: &Value, zone: &TimeZone) -> Parsed {
         "userPermissionsChange" => permissions,
         _ => {
             let name = Quoted(event_type);
+            parsed.is_known = false;
             parsed.problem(Reason::new(Code::UnknownType, format!("no readings are taken from {name}")));
             return parsed;
         }
@@ -80,7 +83,7 @@ pub fn parse(event_type: &str, payload: &Value, zone: &TimeZone) -> Parsed {
             parsed.problem(reason);
         }
     }
-    if parsed == Parsed::default() {
+    if parsed == (Parsed { is_known: true, ..Parsed::default() }) {
         parsed.problem(Reason::new(Code::MissingField, "there is nothing in it"));
     }
     parsed

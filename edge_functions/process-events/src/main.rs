@@ -1,0 +1,147 @@
+//! `POST /functions/v1/process-events` (service key): turns what providers pushed into readings and workouts.
+//!
+//! Promises: what is claimed is settled, all of a batch in one call; one bad event never costs the others; whatever happens to
+//! this instance, an event is either settled or comes back when its lease runs out. Works until nothing is due or its time is up,
+//! and then says with `x-run-again: 1` that there is more. Stops at what a provider says: which word counts is the database's.
+//!
+//! Answers `{"claimed", "processed", "retried", "waiting", "dead", "lost"}`. Settings: those of [`welltrack_kit::provider`];
+//! WELLTRACK_TOKEN_KEYS.
+
+mod access;
+mod batch;
+mod event;
+mod garmin;
+mod strava;
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use welltrack_core::providers::secret::same_secret;
+use welltrack_kit::answer::{self, Answer};
+use welltrack_kit::rpc::{Rpc, RpcError};
+use welltrack_kit::{clock, random, settings};
+use wstd::http::{Body, Error, HeaderValue, Method, Request, StatusCode};
+use wstd::task::sleep;
+
+use crate::batch::Worker;
+use crate::event::{Claim, Settlement};
+
+/// Events in one batch: many share a statement, few are lost to others while this one works.
+const BATCH: u32 = 200;
+/// How long a batch may take; whoever takes longer has died.
+const LEASE_SECONDS: u32 = 120;
+/// After so long no new batch is begun: the host's own limits are near.
+const TIME: Duration = Duration::from_secs(20);
+/// Between two attempts to say what must not get lost: a server that restarts is back in some seconds.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(400),
+    Duration::from_millis(1_500),
+    Duration::from_secs(3),
+    Duration::from_secs(5),
+];
+
+/// What became of the events.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Tally {
+    #[serde(default)]
+    claimed: usize,
+    processed: u64,
+    retried: u64,
+    waiting: u64,
+    dead: u64,
+    lost: u64,
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.claimed += other.claimed;
+        self.processed += other.processed;
+        self.retried += other.retried;
+        self.waiting += other.waiting;
+        self.dead += other.dead;
+        self.lost += other.lost;
+    }
+}
+
+#[wstd::http_server]
+async fn main(request: Request<Body>) -> Result<Answer, Error> {
+    if request.method() != Method::POST {
+        return Ok(answer::problem(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "only POST"));
+    }
+    if !is_service(&request)? {
+        return Ok(answer::problem(StatusCode::FORBIDDEN, "FORBIDDEN", "this is for the service role"));
+    }
+    let rpc = Rpc::for_request(request.headers())?;
+    Ok(match work(&rpc).await {
+        Ok((tally, is_more)) => {
+            let mut answer = answer::json(StatusCode::OK, &tally);
+            if is_more {
+                answer.headers_mut().insert("x-run-again", HeaderValue::from_static("1"));
+            }
+            answer
+        }
+        Err(error) => {
+            eprintln!("the work was broken off: {error}");
+            answer::try_again("the database can't be worked with")
+        }
+    })
+}
+
+/// The host lets every valid token through; this is for one.
+fn is_service(request: &Request<Body>) -> Result<bool, settings::Missing> {
+    let key = settings::required("SUPABASE_SERVICE_ROLE_KEY")?;
+    let given = request.headers().get("authorization").map_or(&b""[..], |value| value.as_bytes());
+    Ok(same_secret(given, format!("Bearer {key}").as_bytes()))
+}
+
+/// Claims and settles batches; says what became of them and whether there is more to do.
+async fn work(rpc: &Rpc) -> Result<(Tally, bool), RpcError> {
+    // Nobody else's, also not that of an instance before: what that one held is none of this one's.
+    let name = format!("process-events-{:016x}", u64::from_le_bytes(random::bytes()));
+    let worker = Worker::new(rpc, &name);
+    let until = clock::unix_micros().saturating_add(micros(TIME));
+    let mut total = Tally::default();
+    loop {
+        let claim = json!({"worker": name, "limit": BATCH, "lease_seconds": LEASE_SECONDS});
+        let claim: Claim = rpc.call("claim_webhook_events", &claim).await?;
+        if claim.events.is_empty() {
+            // What is still due is in the hands of others.
+            return Ok((total, false));
+        }
+        let claimed = claim.events.len();
+        let results = worker.process(claim.events).await;
+        let tally = Tally { claimed, ..settle(rpc, &name, &results).await? };
+        total.add(&tally);
+        if clock::unix_micros() >= until {
+            return Ok((total, claim.pending_now > 0));
+        }
+    }
+}
+
+/// Writes what became of a batch. Saying it twice does no harm: what was settled is no longer this worker's.
+async fn settle(rpc: &Rpc, worker: &str, results: &[Settlement]) -> Result<Tally, RpcError> {
+    insist(rpc, "settle_webhook_events", &json!({"worker": worker, "results": results})).await
+}
+
+/// Calls a function that may be called twice, again and again while the database is away.
+async fn insist<R: DeserializeOwned>(rpc: &Rpc, function: &str, argument: &Value) -> Result<R, RpcError> {
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        match rpc.call(function, argument).await {
+            Err(error) if error.is_passing() => match pauses.next() {
+                Some(pause) => {
+                    sleep(pause.into()).await;
+                }
+                None => return Err(error),
+            },
+            answer => return answer,
+        }
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,107 @@
+//! Strava's events: they only name an activity, which is asked for.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use welltrack_core::providers::strava;
+use welltrack_core::providers::strava::activity::Activity;
+use welltrack_kit::clock;
+use welltrack_kit::outgoing::{self, Reply};
+use welltrack_kit::tokens::Secret;
+use wstd::http::{Body, Request, StatusCode};
+
+use crate::access::{self, Denied};
+use crate::batch::Worker;
+use crate::event::{Event, Outcome, Said};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+/// An activity with its laps and segments is some hundred kilobytes.
+const LARGEST_ANSWER: usize = 8 << 20;
+/// An activity that is still not there by this attempt, hours after it was announced, has been deleted since.
+const LAST_ATTEMPT: u32 = 5;
+
+/// What becomes of an event.
+pub(crate) async fn process(worker: &Worker<'_>, event: &Event) -> Outcome {
+    let Ok(payload) = serde_json::from_str::<Value>(event.payload.get()) else {
+        return Outcome::dead("invalid_record: the payload can't be read");
+    };
+    match strava::Event::read(&payload) {
+        strava::Event::ActivityCreated { id, .. } => {
+            let is_too_early = event.attempts < LAST_ATTEMPT;
+            fetch(worker, event, id, is_too_early).await
+        }
+        strava::Event::ActivityUpdated { id, .. } => fetch(worker, event, id, false).await,
+        strava::Event::ActivityDeleted { id, .. } => gone(id),
+        strava::Event::Deauthorized { .. } => Outcome::disconnected(None),
+        strava::Event::Other => Outcome::Processed(Said {
+            error: Some("unknown_type: no readings are taken from it".to_owned()),
+            ..Said::default()
+        }),
+    }
+}
+
+fn gone(id: u64) -> Outcome {
+    Outcome::Processed(Said { deleted: vec![id.to_string()], ..Said::default() })
+}
+
+async fn fetch(worker: &Worker<'_>, event: &Event, id: u64, is_too_early: bool) -> Outcome {
+    if let Some(until) = worker.strava_rests_until.get().filter(|&until| until > clock::unix_micros()) {
+        return Outcome::Wait { until };
+    }
+    let asked = match ask(worker, event, id).await {
+        Ok(reply) => understand(&reply, id, is_too_early),
+        Err(Denied::Revoked) => Outcome::disconnected(Some("revoked: Strava no longer knows the consent")),
+        Err(Denied::Instead(outcome)) => outcome,
+    };
+    // The limits are the application's, not the person's: nobody else's events need try.
+    if let Outcome::Wait { until } = asked {
+        worker.strava_rests_until.set(Some(until));
+    }
+    asked
+}
+
+/// Strava's answer, after a second attempt with another token where it refused the first.
+async fn ask(worker: &Worker<'_>, event: &Event, id: u64) -> Result<Reply, Denied> {
+    let token = access::token(worker, &event.connection, None).await?;
+    let reply = send(worker, id, &token).await?;
+    if reply.status != StatusCode::UNAUTHORIZED {
+        return Ok(reply);
+    }
+    let token = access::token(worker, &event.connection, Some(&token)).await?;
+    let reply = send(worker, id, &token).await?;
+    if reply.status == StatusCode::UNAUTHORIZED { Err(Denied::Revoked) } else { Ok(reply) }
+}
+
+async fn send(worker: &Worker<'_>, id: u64, token: &Secret) -> Result<Reply, Denied> {
+    let failed = |error: String| Denied::Instead(Outcome::Retry { error });
+    let door = worker.strava().map_err(failed)?;
+    let request = Request::get(format!("{}/api/v3/activities/{id}", door.api))
+        .header("authorization", format!("Bearer {}", token.expose()))
+        .body(Body::empty())
+        .map_err(|_| failed("STRAVA_API_BASE is no address".to_owned()))?;
+    outgoing::send(request, LARGEST_ANSWER, PATIENCE)
+        .await
+        .map_err(|trouble| failed(format!("activity: {trouble}")))
+}
+
+fn understand(reply: &Reply, id: u64, is_too_early: bool) -> Outcome {
+    match reply.status {
+        StatusCode::OK => {
+            match serde_json::from_slice::<Value>(&reply.body).map(|json| Activity::read(&json)) {
+                Ok(Ok(activity)) => Outcome::Processed(Said {
+                    metrics: activity.readings,
+                    workouts: vec![activity.workout],
+                    ..Said::default()
+                }),
+                Ok(Err(reason)) => Outcome::dead(reason),
+                Err(_) => Outcome::retry("activity: the answer is not JSON"),
+            }
+        }
+        // Just after it was made an activity may not be there yet.
+        StatusCode::NOT_FOUND if is_too_early => Outcome::retry("activity: not there (yet)"),
+        // Deleted, or made invisible to us: what was taken from it goes, too.
+        StatusCode::NOT_FOUND => gone(id),
+        StatusCode::TOO_MANY_REQUESTS => Outcome::Wait { until: access::resumes_at(reply) },
+        status => Outcome::retry(format!("activity: status {}", status.as_u16())),
+    }
+}
