@@ -193,6 +193,15 @@ impl Cmd {
         self.wait().is_ok_and(|status| status.success())
     }
 
+    /// Starts it with its output in this file and leaves it running, in a session of its own; gives its process.
+    pub(crate) fn background(mut self, log: &Path) -> Result<u32> {
+        self.check_interrupt()?;
+        let log = open_log(log)?;
+        self.command.stdout(log.try_clone()?).stderr(log).process_group(0);
+        let child = self.command.spawn().with_context(|| self.could_not_start())?;
+        Ok(child.id())
+    }
+
     /// Becomes the program, on this terminal. Returns only if that fails.
     pub(crate) fn exec(mut self) -> anyhow::Error {
         let error = self.command.stdin(Stdio::inherit()).exec();
@@ -291,7 +300,7 @@ fn open_log(path: &Path) -> Result<File> {
 }
 
 /// The last lines of a log that were written after `start`.
-fn end_of(path: &Path, start: u64, lines: usize) -> String {
+pub(crate) fn end_of(path: &Path, start: u64, lines: usize) -> String {
     let read = || -> std::io::Result<String> {
         let mut file = fs::File::open(path)?;
         file.seek(SeekFrom::Start(start))?;

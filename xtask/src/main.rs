@@ -7,6 +7,7 @@ mod bench;
 mod cluster;
 mod cmd;
 mod demo;
+mod edge;
 mod functions;
 mod layout;
 mod package;
@@ -46,6 +47,7 @@ struct Cli {
 
 const ENVIRONMENT: &str = "Environment:
   WELLTRACK_DB_PORT   port of the development database (54322)
+  WELLTRACK_API_PORT  port of its API and functions (54321)
   WELLTRACK_CLUSTER   name of the development database's cluster, to have several (dev)
   WELLTRACK_STATE     folder of all state (.welltrack in the checkout)
   WELLTRACK_CACHE     folder of downloaded packages and built tools (cache/ in the state)
@@ -62,13 +64,13 @@ enum Command {
         #[arg(long, conflicts_with = "pg_config")]
         debian: bool,
     },
-    /// Start the database and apply the migrations
+    /// Start the database with every migration applied, and the API and the functions before it
     Up {
         /// Leave it running in the background
         #[arg(long, short)]
         detach: bool,
     },
-    /// Stop the database
+    /// Stop the functions, the API and the database
     Down,
     /// Say what runs, where, and which migrations are applied
     Status,

@@ -1,7 +1,7 @@
-//! The local stack: the development database, and the commands `up`, `down`, `status`, `reset`, `psql`.
+//! The local stack: the development database, the edge host before it, and the commands `up`, `down`, `status`, `reset`, `psql`.
 //!
-//! Promises: a [`Stack`] in hand means a running server with every migration applied. Stops at the database: gateway and edge
-//! functions are not part of it yet.
+//! Promises: a [`Stack`] in hand means a running server with every migration applied; `up` also has the host serve. Stops at
+//! starting and stopping: the host itself is [`crate::edge`]'s.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -13,12 +13,20 @@ use console::style;
 
 use crate::cluster::throwaway::Throwaway;
 use crate::cluster::{Cluster, Durability, Role};
+use crate::edge::{Edge, Extras};
 use crate::layout::Layout;
 use crate::setup::{self, prefix::Prefix};
 use crate::{cmd, supabase, ui};
 
 /// Supabase's own port for the local database.
 const DB_PORT: u16 = 54_322;
+
+/// The keys of every local Supabase, signed with its well-known secret: they protect nothing.
+/// <https://supabase.com/docs/guides/self-hosting/docker>
+pub(crate) mod well_known {
+    pub(crate) const ANON_KEY: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJzdXBhYmFzZS1kZW1vIiwicm9sZSI6ImFub24iLCJleHAiOjE5ODM4MTI5OTZ9.CRXP1A7WOeoJeXxjNni43kdQwgnWNReilDMblYTn_I0";
+    pub(crate) const SERVICE_KEY: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJzdXBhYmFzZS1kZW1vIiwicm9sZSI6InNlcnZpY2Vfcm9sZSIsImV4cCI6MTk4MzgxMjk5Nn0.EGIM96RAZx35lJzdJsyH-qQwv8Hdp7fsn3W0YpN81IU";
+}
 
 /// A running database with the whole schema. Dereferences to its [`Cluster`], which has the addresses.
 pub(crate) struct Stack {
@@ -74,13 +82,19 @@ impl Stack {
 /// `cargo xtask up`.
 pub(crate) fn up(layout: Layout, detach: bool) -> Result<()> {
     let stack = Stack::dev(layout)?;
+    let edge = Edge::dev(&stack.layout, &stack)?;
+    {
+        let _lock = stack.layout.lock("stack")?;
+        edge.start(&stack.layout, &stack, &Extras::default())?;
+    }
     print_status(&stack)?;
     if detach {
         return Ok(());
     }
-    ui::note("the server's log follows; Ctrl-C stops the server");
-    let followed = follow(&stack);
+    ui::note("the host's log follows; Ctrl-C stops host and database");
+    let followed = follow(&edge);
     let _lock = stack.layout.lock("stack")?;
+    ui::step("Stopping the edge host", || edge.stop())?;
     ui::step("Stopping Postgres", || stack.stop())?;
     followed
 }
@@ -89,7 +103,13 @@ pub(crate) fn up(layout: Layout, detach: bool) -> Result<()> {
 pub(crate) fn down(layout: &Layout) -> Result<()> {
     let _lock = layout.lock("stack")?;
     match existing(layout)? {
-        Some(cluster) if cluster.pid().is_some() => ui::step("Stopping Postgres", || cluster.stop()),
+        Some(cluster) if cluster.pid().is_some() => {
+            let edge = Edge::dev(layout, &cluster)?;
+            if edge.pid().is_some() {
+                ui::step("Stopping the edge host", || edge.stop())?;
+            }
+            ui::step("Stopping Postgres", || cluster.stop())
+        }
         _ => {
             ui::note("nothing is running");
             Ok(())
@@ -166,10 +186,17 @@ fn print_status(stack: &Stack) -> Result<()> {
     };
     let extension = one("select extversion from pg_extension where extname = 'pg_welltrack'")?;
     let since = one("select date_trunc('second', pg_postmaster_start_time())")?;
+    let edge = Edge::dev(&stack.layout, &stack)?;
+    let api = match edge.pid() {
+        Some(pid) => format!("{} (process {pid}, log {})", style(edge.url()).cyan(), edge.log().display()),
+        None => style("not running: cargo xtask up").yellow().to_string(),
+    };
     let rows = [
+        ("API", api),
+        ("publishable key", well_known::ANON_KEY.to_owned()),
+        ("service key", well_known::SERVICE_KEY.to_owned()),
         ("database", style("running").green().to_string()),
         ("url", style(stack.url(Role::Postgres)).cyan().to_string()),
-        ("for PostgREST", stack.url(Role::Authenticator)),
         ("server", one("show server_version")?),
         ("process", stack.pid().map_or_else(|| "gone".to_owned(), |pid| format!("{pid}, since {since}"))),
         ("migrations", migrations),
@@ -183,9 +210,9 @@ fn print_status(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Copies what the server writes to its log from now on, until Ctrl-C; an error if the server ends by itself.
-fn follow(stack: &Stack) -> Result<()> {
-    let path = stack.dir().join("server.log");
+/// Copies what the host writes to its log from now on, until Ctrl-C; an error if the host ends by itself.
+fn follow(edge: &Edge) -> Result<()> {
+    let path = edge.log();
     let mut log = File::open(&path)?;
     log.seek(SeekFrom::End(0))?;
     let mut fresh = Vec::new();
@@ -193,8 +220,8 @@ fn follow(stack: &Stack) -> Result<()> {
         fresh.clear();
         log.read_to_end(&mut fresh)?;
         std::io::stdout().write_all(&fresh)?;
-        if fresh.is_empty() && stack.pid().is_none() {
-            bail!("the server has ended; its log is {}", path.display());
+        if fresh.is_empty() && edge.pid().is_none() {
+            bail!("the host has ended; its log is {}", path.display());
         }
         std::thread::sleep(Duration::from_millis(200));
     }

@@ -123,7 +123,8 @@ async fn push_days(State(shared): At, Json(asked): Json<Days>) -> Result<Json<Va
         .collect();
     let deliveries = Courier::new(&shared.settings).deliver_all(&parcels, 1, &asked.to).await;
     let acknowledged = deliveries.iter().filter(|delivery| delivery.acknowledged()).count();
-    Ok(Json(json!({"source": source, "pushes": parcels.len(), "acknowledged": acknowledged})))
+    let took: Vec<Value> = deliveries.iter().flat_map(Delivery::micros).collect();
+    Ok(Json(json!({"source": source, "pushes": parcels.len(), "acknowledged": acknowledged, "ack_micros": took})))
 }
 
 #[derive(Deserialize)]

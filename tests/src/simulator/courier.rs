@@ -125,7 +125,14 @@ impl Delivery {
                 }
             })
             .collect();
-        json!({"acknowledged": self.acknowledged(), "attempts": attempts})
+        let micros: Vec<Value> = self.micros().collect();
+        json!({"acknowledged": self.acknowledged(), "attempts": attempts, "ack_micros": micros})
+    }
+
+    /// How long the attempts took that were answered 200, in microseconds.
+    pub(super) fn micros(&self) -> impl Iterator<Item = Value> + '_ {
+        let answered = self.attempts.iter().filter(|attempt| attempt.answer == Ok(200));
+        answered.map(|attempt| json!(attempt.took.as_micros() as u64))
     }
 }
 

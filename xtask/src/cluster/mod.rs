@@ -160,7 +160,8 @@ impl Cluster {
         Ok(text.lines().map(str::to_owned).collect())
     }
 
-    fn data(&self) -> PathBuf {
+    /// The server's own files.
+    pub(crate) fn data(&self) -> PathBuf {
         self.dir.join("data")
     }
 

@@ -19,6 +19,9 @@ use crate::cmd;
 /// How long the background work may take before somebody is told.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Everybody's, in the demo.
+pub(super) const PASSWORD: &str = "correct horse battery staple";
+
 /// Three connections: GoTrue's, the API's, the scheduler's.
 pub(super) struct Api {
     auth: Client,
@@ -81,6 +84,9 @@ pub(super) struct Metric {
     pub(super) status: String,
 }
 
+/// The ids of the demo's people.
+const DEMO: &str = "select u.id from auth.users u where right(u.email, length($1)) = $1";
+
 impl Api {
     pub(super) fn connect(cluster: &Cluster) -> Result<Self> {
         let connect = |role: Role| {
@@ -106,9 +112,10 @@ impl Api {
         let metadata = json!({"full_name": person.name, "timezone": person.zone_name()});
         self.auth.execute(
             "insert into auth.users
-               (id, aud, role, email, email_confirmed_at, raw_user_meta_data, created_at, updated_at)
-             values ($1, 'authenticated', 'authenticated', $2, now(), $3, now(), now())",
-            &[&user_id, &person.email(), &metadata],
+               (id, aud, role, email, email_confirmed_at, raw_user_meta_data, encrypted_password, created_at, updated_at)
+             values ($1, 'authenticated', 'authenticated', $2, now(), $3,
+                     extensions.crypt($4, extensions.gen_salt('bf')), now(), now())",
+            &[&user_id, &person.email(), &metadata, &PASSWORD],
         )?;
         let profile_id = self.signed_in(user_id, |tx| {
             Ok(tx.query_one("select id from public.wt_profiles where is_primary", &[])?.get(0))
@@ -178,6 +185,47 @@ impl Api {
         self.signed_in(member.user_id, |tx| {
             Ok(tx.query_one("select count(*) from public.wt_health_metrics", &[])?.get(0))
         })
+    }
+
+    /// Somebody's readings by source: how many there are and how many of them count.
+    pub(super) fn by_source(&mut self, member: Member) -> Result<Vec<(String, i64, i64)>> {
+        let rows = self.signed_in(member.user_id, |tx| {
+            Ok(tx.query(
+                "select source::text, count(*), count(*) filter (where validation_status = 'validated' and is_primary)
+                 from public.wt_health_metrics group by source order by source",
+                &[],
+            )?)
+        })?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+    }
+
+    /// The demo's workouts from Strava.
+    pub(super) fn workouts(&mut self) -> Result<i64> {
+        let sql = format!(
+            "select count(*) from public.wt_workouts where source = 'strava' and user_id in ({DEMO})"
+        );
+        Ok(self.jobs.query_one(&sql, &[&DOMAIN])?.get(0))
+    }
+
+    /// How many pushes wait for the worker, and how many it gave up.
+    pub(super) fn queue(&mut self) -> Result<(i64, i64)> {
+        let sql = format!(
+            "select count(*) filter (where status in ('pending', 'processing')),
+                    count(*) filter (where status = 'dead_letter')
+             from public.wt_webhook_events where user_id in ({DEMO}) or user_id is null"
+        );
+        let row = self.jobs.query_one(&sql, &[&DOMAIN])?;
+        Ok((row.get(0), row.get(1)))
+    }
+
+    /// How long each push took from its arrival to its rows.
+    pub(super) fn end_to_end(&mut self) -> Result<Vec<Duration>> {
+        let sql = format!(
+            "select extract(epoch from processed_at - received_at)::float8
+             from public.wt_webhook_events where status = 'processed' and user_id in ({DEMO})"
+        );
+        let rows = self.jobs.query(&sql, &[&DOMAIN])?;
+        Ok(rows.iter().map(|row| Duration::from_secs_f64(row.get::<_, f64>(0).max(0.0))).collect())
     }
 
     /// How many readings there are, whoever they belong to.

@@ -1,8 +1,9 @@
-//! `demo`: the main job, from signup to baselines, on the development database.
+//! `demo`: the main job, from signup to baselines and providers' pushes, on the development database.
 //!
-//! Promises: three people who weren't there before, sixty days of readings each, sent as their phones would,
-//! and everything that became of them in tables. Removes the people of an earlier demo first, and touches
-//! nobody else's rows. Stops at readings: webhooks, recovery scores and the AI are not part of it.
+//! Promises: three people who weren't there before, sixty days of readings each, sent as their phones would and
+//! then pushed as Garmin and Strava would, and everything that became of them in tables. Removes the people of an
+//! earlier demo first, and touches nobody else's rows. Stops at readings: recovery scores and the AI are not part
+//! of it.
 
 mod api;
 mod data;
@@ -13,6 +14,7 @@ mod odd;
 mod people;
 mod phone;
 mod print;
+mod providers;
 
 use std::io::{ErrorKind, Write as _};
 use std::time::{Duration, Instant};
@@ -38,6 +40,7 @@ struct Report {
     people: Vec<Chapter>,
     /// Readings in the whole database.
     total: i64,
+    delivered: providers::Delivered,
     signing_up: Duration,
     jobs: Duration,
 }
@@ -104,7 +107,9 @@ fn story(stack: &Stack, data: Data) -> Result<Report> {
         chapter.metrics = api.metrics(chapter.member, &chapter.history)?;
         chapter.visible = api.visible(chapter.member)?;
     }
-    Ok(Report { source: data.source, people, total: api.total()?, signing_up, jobs })
+    let total = api.total()?;
+    let delivered = providers::deliver(stack, &mut api, &people)?;
+    Ok(Report { source: data.source, people, total, delivered, signing_up, jobs })
 }
 
 fn join(api: &mut Api, person: &'static Person, history: History) -> Result<Chapter> {

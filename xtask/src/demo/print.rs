@@ -11,6 +11,7 @@ use serde_json::Value;
 use welltrack_core::{MetricType, Source};
 
 use super::figures::{DAYS_PER_BAR, grouped, number, sparkline, wrapped};
+use super::providers::Delivered;
 use super::{Chapter, FIRST_SYNC, Report, SAME_AGAIN};
 use crate::ui;
 
@@ -53,6 +54,23 @@ pub(super) fn report(report: &Report) -> String {
             &metrics(chapter),
         );
     }
+    let delivered = &report.delivered;
+    section(
+        "What the providers pushed",
+        &format!(
+            "Garmin and Strava are stand-ins, their days {}; connected by OAuth, pushed to the running host.\n\
+             {} pushes, each day tentative first, then longer, then final; {} workouts. Stored, and what counts.",
+            delivered.source,
+            grouped(delivered.pushes as i64),
+            delivered.workouts
+        ),
+        &by_source(delivered),
+    );
+    section(
+        "How long the providers waited",
+        "Answered: from the push to 200, the event safe on disk. In the tables: from the push to its readings.",
+        &latencies(delivered),
+    );
     section(
         "Who sees what",
         "Row-level security, asked as each of them: select count(*) from wt_health_metrics.",
@@ -79,6 +97,30 @@ fn people(people: &[Chapter]) -> String {
         ]
     });
     table(&["name", "time zone", "phone", "whose days", "onboarded"], rows, &[])
+}
+
+fn by_source(delivered: &Delivered) -> String {
+    let rows = delivered.kept.iter().flat_map(|(name, sources)| {
+        sources.iter().enumerate().map(move |(index, (source, stored, counts))| {
+            let name = if index == 0 { style(name).bold().to_string() } else { String::new() };
+            vec![name, source.clone(), grouped(*stored), grouped(*counts)]
+        })
+    });
+    table(&["", "source", "stored", "count"], rows, &[2, 3])
+}
+
+fn latencies(delivered: &Delivered) -> String {
+    let row = |what: &str, times: &[Duration]| {
+        let mut times = times.to_vec();
+        times.sort_unstable();
+        let at = |share: f64| {
+            let place = (times.len().saturating_sub(1) as f64 * share).round() as usize;
+            times.get(place).map_or_else(String::new, |time| ui::took(*time))
+        };
+        vec![what.to_owned(), at(0.5), at(0.95), at(0.99)]
+    };
+    let rows = [row("answered", &delivered.acks), row("in the tables", &delivered.ends)];
+    table(&["", "p50", "p95", "p99"], rows.into_iter(), &[1, 2, 3])
 }
 
 fn phone(source: Source) -> &'static str {

@@ -10,7 +10,7 @@ use crate::stamp::files_below;
 use crate::{schema as drift, supabase, types};
 
 /// The database that the black-box tests clone, one for each test.
-const TEMPLATE: &str = "wt_template";
+pub(super) const TEMPLATE: &str = "wt_template";
 
 /// What the Supabase CLI says of the migrations.
 pub(super) fn schema(ctx: &Context, report: &mut Report) {
@@ -83,13 +83,13 @@ pub(super) fn flows(ctx: &Context, report: &mut Report) {
     });
 }
 
-fn migrated(ctx: &Context, log: &str) -> Result<Stack> {
+pub(super) fn migrated(ctx: &Context, log: &str) -> Result<Stack> {
     Stack::throwaway(&ctx.layout, ctx.with_extension()?, Durability::None, log)
 }
 
 /// Clones the main database. Nobody may be connected to what is cloned, and pg_cron's scheduler always is: it stays out for that
 /// one start.
-fn make_template(cluster: &Cluster) -> Result<()> {
+pub(super) fn make_template(cluster: &Cluster) -> Result<()> {
     cluster.stop()?;
     cluster.start_server(&["shared_preload_libraries="])?;
     cluster

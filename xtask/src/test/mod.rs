@@ -4,6 +4,7 @@
 //! outlives it; the last line of the output is `N passed, N failed`. Stops at what a check means: that is in the parts.
 
 mod database;
+mod edge;
 mod extension;
 mod lint;
 mod readme;
@@ -37,19 +38,32 @@ pub(crate) enum Part {
     Pgtap,
     /// Black-box tests in tests/, a database for each
     Flows,
+    /// The edge host and its gateway, and the real supabase-js through all of it
+    Edge,
+    /// Pushes while hosts and database die: nothing is lost (named by itself: the thorough form, minutes)
+    Faults,
     /// Every command that the README shows
     Readme,
 }
 
 impl Part {
-    const ALL: [Self; 7] =
-        [Self::Lint, Self::Unit, Self::Extension, Self::Schema, Self::Pgtap, Self::Flows, Self::Readme];
+    const ALL: [Self; 9] = [
+        Self::Lint,
+        Self::Unit,
+        Self::Extension,
+        Self::Schema,
+        Self::Pgtap,
+        Self::Flows,
+        Self::Edge,
+        Self::Faults,
+        Self::Readme,
+    ];
 
     fn name(self) -> String {
         format!("{self:?}").to_lowercase()
     }
 
-    fn run(self, ctx: &Context, report: &mut Report) {
+    fn run(self, ctx: &Context, report: &mut Report, named: bool) {
         match self {
             Self::Lint => lint::run(ctx, report),
             Self::Unit => unit::run(ctx, report),
@@ -57,6 +71,8 @@ impl Part {
             Self::Schema => database::schema(ctx, report),
             Self::Pgtap => database::pgtap(ctx, report),
             Self::Flows => database::flows(ctx, report),
+            Self::Edge => edge::run(ctx, report),
+            Self::Faults => edge::faults(ctx, report, named),
             Self::Readme => readme::run(ctx, report),
         }
     }
@@ -90,7 +106,7 @@ pub(crate) fn run(layout: Layout, parts: &[Part]) -> Result<bool> {
     for part in Part::ALL.into_iter().filter(|part| parts.is_empty() || parts.contains(part)) {
         ui::heading(&part.name());
         report.part = part.name();
-        part.run(&ctx, &mut report);
+        part.run(&ctx, &mut report, !parts.is_empty());
     }
     report.finish(start.elapsed())
 }

@@ -11,6 +11,7 @@ use super::{Context, Report, WITHIN};
 use crate::cluster::throwaway::{self, Throwaway};
 use crate::cluster::{Cluster, Durability};
 use crate::cmd::Cmd;
+use crate::edge::{Edge, Fleeting};
 use crate::port;
 
 pub(super) fn run(ctx: &Context, report: &mut Report) {
@@ -24,23 +25,27 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
     // A database of its own beside the developer's; the name is a throwaway's, so it goes away however this ends.
     let name = throwaway::name("readme");
     let Some(port) = report.check("a free port", port::free) else { return };
+    let Some(api_port) = report.check("another free port", port::free) else { return };
     let full_name = format!("{name}-{}", ctx.prefix.major);
-    let _database =
+    let database =
         Throwaway::adopt(Cluster::new(&ctx.layout, &ctx.prefix, &full_name, port, Durability::Full));
+    let _host = Fleeting(Edge::new(&ctx.layout, &database, api_port));
+    let ports = [port, api_port];
     for block in &blocks {
         let first =
             block.script.lines().next().and_then(|line| line.split(" #").next()).unwrap_or_default().trim();
-        report.check(&format!("line {}: {first}", block.line), || shell(ctx, &block.script, &name, port));
+        report.check(&format!("line {}: {first}", block.line), || shell(ctx, &block.script, &name, ports));
     }
 }
 
-fn shell(ctx: &Context, script: &str, cluster: &str, port: u16) -> Result<()> {
+fn shell(ctx: &Context, script: &str, cluster: &str, [port, api_port]: [u16; 2]) -> Result<()> {
     Cmd::new("sh")
         .args(["-euc", script])
         .cwd(&ctx.layout.root)
         .env(WITHIN, "1")
         .env("WELLTRACK_CLUSTER", cluster)
         .env("WELLTRACK_DB_PORT", port.to_string())
+        .env("WELLTRACK_API_PORT", api_port.to_string())
         .log(ctx.layout.log("readme"))
         .hint("correct the README, or what it shows")
         .run()

@@ -1,0 +1,70 @@
+//! The parts that need the edge host: its own tests and the gateway's, the real supabase-js through all of it, and the proof that
+//! nothing is lost.
+
+use anyhow::Result;
+
+use super::database::{TEMPLATE, make_template, migrated};
+use super::{Context, Report};
+use crate::cluster::{Durability, Role};
+use crate::cmd::Cmd;
+use crate::edge::{self, Edge, Extras, Fleeting};
+use crate::stack::{Stack, well_known};
+use crate::{functions, port};
+
+/// Host, gateway, and the whole URL space as an app sees it.
+pub(super) fn run(ctx: &Context, report: &mut Report) {
+    let Some(()) = report.check("the functions build", || functions::ensure(&ctx.layout).map(drop)) else {
+        return;
+    };
+    report.check("the host and the gateway", || {
+        let stack = migrated(ctx, "edge")?;
+        make_template(&stack)?;
+        tests(ctx, &stack)?
+            .args(["--package", "welltrack_gateway", "--package", "welltrack_edge"])
+            .env("WELLTRACK_TEST_GUESTS", functions::guests(&ctx.layout)?)
+            .log(ctx.layout.log("edge"))
+            .hint("the log names the failed tests; `cargo xtask test edge` runs them again")
+            .run()
+    });
+    report.check("supabase-js against the running stack", || {
+        let stack = migrated(ctx, "supabase-js")?;
+        let host = Fleeting(Edge::new(&ctx.layout, &stack, port::free()?));
+        host.0.start(&ctx.layout, &stack, &Extras::default())?;
+        Cmd::new("node")
+            .args(["--test", "tests/js/supabase_js.test.mjs"])
+            .cwd(&ctx.layout.root)
+            .env("SUPABASE_URL", host.0.url())
+            .env("SUPABASE_ANON_KEY", well_known::ANON_KEY)
+            .log(ctx.layout.log("supabase-js"))
+            .hint("the log names the failed tests; `cargo xtask test edge` runs them again")
+            .run()
+    });
+}
+
+/// What dies, and what must not be lost. `thorough` takes minutes, its absence is for every change.
+pub(super) fn faults(ctx: &Context, report: &mut Report, thorough: bool) {
+    report.check("nothing is lost, whatever dies", || {
+        let stack = Stack::throwaway(&ctx.layout, ctx.with_extension()?, Durability::Full, "faults")?;
+        make_template(&stack)?;
+        let (program, components) = edge::build(&ctx.layout)?;
+        tests(ctx, &stack)?
+            .args(["--package", "welltrack_tests", "--test", "faults", "--", "--nocapture"])
+            .env("WELLTRACK_FAULTS_PGDATA", stack.data())
+            .env("WELLTRACK_EDGE_BIN", program)
+            .env("WELLTRACK_COMPONENTS", components)
+            .env("WELLTRACK_FAULTS", if thorough { "long" } else { "short" })
+            .log(ctx.layout.log("faults"))
+            .hint("the log has the seed: WELLTRACK_SEED=... `cargo xtask test faults` repeats the run")
+            .run()
+    });
+}
+
+/// `cargo test` of optimised code: what is tested is what is run, and one build serves both.
+fn tests(ctx: &Context, stack: &Stack) -> Result<Cmd> {
+    Ok(Cmd::new("cargo")
+        .args(["test", "--quiet", "--profile", "host"])
+        .cwd(&ctx.layout.root)
+        .env("WELLTRACK_TEST_ADMIN_URL", stack.url(Role::SupabaseAdmin))
+        .env("WELLTRACK_TEST_TEMPLATE", TEMPLATE)
+        .env("WELLTRACK_TEST_PG_BIN", &ctx.prefix.bin))
+}
