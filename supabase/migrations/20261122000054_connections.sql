@@ -170,7 +170,7 @@ begin
     raise exception 'no such connection' using errcode = 'PT404';
   end if;
   delete from public.wt_connection_tokens t where t.connection_id = which;
-  return '{}';
+  return jsonb_build_object();
 end $$;
 
 grant execute on function public.create_oauth_state(jsonb), public.take_oauth_state(jsonb), public.store_connection(jsonb),

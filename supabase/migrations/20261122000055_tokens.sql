@@ -62,7 +62,7 @@ begin
       refresh_leased_by = null, refresh_leased_until = null
   where t.connection_id = which and t.refresh_leased_by = $1 ->> 'worker';
   if found then
-    return '{}';
+    return jsonb_build_object();
   end if;
   perform from public.wt_connection_tokens t where t.connection_id = which;
   if not found then
