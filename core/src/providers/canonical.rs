@@ -143,12 +143,12 @@ mod tests {
         assert_ne!(idempotency_key("y|", &json!({"a": {"y": 1, "x": 2}, "b": [1, 2]})), key);
     }
 
-    /// `printf 'strava|{"a":1}' | sha256sum`
+    /// `printf 'strava|{"a":1,"b":2}' | sha256sum`
     #[test]
     fn the_key_is_the_sha256_that_the_command_line_gives() {
         assert_eq!(
-            idempotency_key("strava|", &json!({"a": 1})),
-            "c3c090e00480f6eacfdabda5ea1cbaabeb1e99986ad7b174d267e9a56d40c737"
+            idempotency_key("strava|", &json!({"b": 2, "a": 1})),
+            "3c5c989ded4d72eff52fc2bf8d93b79de4d5ee900dd1185fd5c2215a5ca81038"
         );
     }
 }

@@ -159,12 +159,10 @@ pub fn refresh_form(client: &Client, refresh_token: &str) -> String {
     form(client, "refresh_token").append_pair("refresh_token", refresh_token).finish()
 }
 
-/// The form that makes Strava forget a person's consent; it goes with [`Client::basic`].
+/// The form that makes Strava forget a person's consent, by either of their tokens; it goes with [`Client::basic`].
 #[must_use]
-pub fn revoke_form(refresh_token: &str) -> String {
-    Serializer::new(String::new())
-        .extend_pairs([("token", refresh_token), ("token_type_hint", "refresh_token")])
-        .finish()
+pub fn revoke_form(token: &str) -> String {
+    Serializer::new(String::new()).append_pair("token", token).finish()
 }
 
 fn form(client: &Client, grant_type: &str) -> Serializer<'static, String> {

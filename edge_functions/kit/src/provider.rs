@@ -64,16 +64,17 @@ impl Door {
         posted(&self.token).body(Body::from(form)).ok()
     }
 
-    /// The request that ends a person's consent: Garmin's deletes the registration, Strava's revokes the refresh token.
+    /// The request that ends a person's consent: Garmin deletes the registration of whose access token it is; Strava takes either
+    /// token, and a refresh token is good for longer.
     #[must_use]
-    pub fn revocation(&self, access_token: &str, refresh_token: &str) -> Option<Request<Body>> {
+    pub fn revocation(&self, access_token: &str, refresh_token: Option<&str>) -> Option<Request<Body>> {
         match self.provider {
             Provider::Garmin => Request::delete(format!("{}/wellness-api/rest/user/registration", self.api))
                 .header("authorization", format!("Bearer {access_token}"))
                 .body(Body::empty()),
             Provider::Strava => posted(&format!("{}/oauth/revoke", self.api))
                 .header("authorization", self.client.basic())
-                .body(Body::from(oauth::revoke_form(refresh_token))),
+                .body(Body::from(oauth::revoke_form(refresh_token.unwrap_or(access_token)))),
         }
         .ok()
     }

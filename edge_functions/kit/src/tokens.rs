@@ -16,7 +16,7 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use welltrack_core::providers::oauth::Provider;
 use zeroize::Zeroizing;
 
-/// Bytes of a nonce. Random ones never meet, 2^96 apart on average.
+/// Bytes of a nonce: so many that random ones don't meet, which is why nobody has to count them.
 pub const NONCE: usize = 24;
 const KEY: usize = 32;
 

@@ -146,7 +146,7 @@ async fn revoke(
         access = fresh.access_token.into();
         refresh = fresh.refresh_token.map(Into::into).or(refresh);
     }
-    let refresh = refresh.as_ref().map_or("", |token| token.expose());
+    let refresh = refresh.as_ref().map(|token| token.expose());
     match ask(door.revocation(access.expose(), refresh)).await {
         Some(reply) if reply.status.is_success() => Ok(()),
         Some(_) => Err(Some("it refused")),

@@ -73,5 +73,5 @@ async fn body<T: DeserializeOwned>(mut body: Body) -> Result<T, Problem> {
             "the body is larger than 16 KB",
         ));
     }
-    serde_json::from_slice(bytes).map_err(|error| Problem::body(error))
+    serde_json::from_slice(bytes).map_err(Problem::body)
 }

@@ -121,6 +121,8 @@ mod tests {
         let piece = prop_oneof![
             Just("https://app.example.org"),
             Just("/settings"),
+            Just("/../"),
+            Just("/.%2E"),
             Just("/"),
             Just("\\"),
             Just("@"),
