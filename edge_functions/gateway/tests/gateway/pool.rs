@@ -1,12 +1,10 @@
 //! What the pool promises beyond its answers: dropped calls roll back, a database that was away is found again, callers
 //! don't leak into each other, names come from the catalogue only.
 
-mod support;
-
+use crate::support::{Database, caller, with_database};
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
-use support::{Database, caller, with_database};
 use tokio_postgres::Client;
 use welltrack_gateway::{
     jwt::{Caller, Role},

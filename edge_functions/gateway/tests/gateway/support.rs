@@ -1,8 +1,5 @@
 //! What the gateway's tests share: tokens of the local project, and a database of their own with URLs for its roles.
 
-// Each test binary uses a part of this.
-#![allow(dead_code, reason = "shared by several test binaries")]
-
 use std::future::Future;
 
 use jsonwebtoken::{EncodingKey, Header, encode};

@@ -5,13 +5,11 @@
 //! and the short way pass on the database's text. Where postrust is wrong in other ways the case says how, and what
 //! PostgREST answers stands beside it.
 
-mod support;
-
+use crate::support::{Database, caller, jwt_settings, token_of, with_database};
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use http::{Request, Response, header};
 use serde_json::Value;
-use support::{Database, caller, jwt_settings, token_of, with_database};
 use tower::ServiceExt;
 use welltrack_gateway::{
     jwt::{Caller, Role},
