@@ -66,6 +66,11 @@ async fn a_memory_hog_gets_no_more_than_its_cap() {
 }
 
 #[tokio::test]
+async fn a_guest_can_not_pile_up_handles_in_the_hosts_memory() {
+    refused(&Setup::new(SMALL).start(), "handles", 500, "WORKER_ERROR", "trap").await;
+}
+
+#[tokio::test]
 async fn a_trap_is_an_error_of_that_request_alone() {
     refused(&Setup::new(SMALL).start(), "trap", 500, "WORKER_ERROR", "trap").await;
 }

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::hint::black_box;
 
 use futures_lite::stream::unfold;
+use wasip2::http::types::Fields;
 use wstd::http::body::{Body, Bytes};
 use wstd::http::{Client, Error, Request, Response, StatusCode, Uri};
 use wstd::time::Duration;
@@ -44,6 +45,9 @@ async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
                 kept.push(black_box(vec![1; 1 << 20]));
             }
         }
+        "handles" => loop {
+            std::mem::forget(Fields::new());
+        },
         "trap" => panic!("the guest panics, as asked to"),
         "deep" => Ok(Response::new(deep(1).to_string().into())),
         "trap-in-body" => {

@@ -13,7 +13,7 @@ use http::{Request, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{timeout, timeout_at};
 use tokio_util::task::TaskTracker;
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
@@ -60,6 +60,9 @@ pub(crate) struct Call {
     /// The request's id, in logs, in the database and in the answer.
     pub(crate) id: Arc<str>,
 }
+
+/// What a guest may hand to the host in one call, in bytes; its pieces of bodies are smaller.
+const PER_HOST_CALL: usize = 16 << 20;
 
 /// The processor limit, as the error that ends a guest.
 #[derive(Debug)]
@@ -230,6 +233,7 @@ impl Run {
         let meter = Arc::clone(&guest.meter);
         let mut store = Store::new(component.engine(), guest);
         store.limiter(|guest| &mut guest.memory);
+        store.set_hostcall_fuel(PER_HOST_CALL);
         store.set_epoch_deadline(1);
         let cpu = limits.cpu();
         store.epoch_deadline_callback(move |store| {
@@ -239,10 +243,12 @@ impl Run {
             Ok(UpdateDeadline::Yield(1))
         });
 
+        let mut made = false;
         let work = async {
             let request = store.data_mut().http().new_incoming_request(scheme, request)?;
             let head = store.data_mut().http().new_response_outparam(head)?;
             let proxy = component.instantiate_async(&mut store).await?;
+            made = true;
             proxy.wasi_http_incoming_handler().call_handle(&mut store, request, head).await
         };
         let ended = timeout(limits.total(), Metered::new(work, Arc::clone(&meter))).await;
@@ -250,7 +256,10 @@ impl Run {
         match ended {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                let failure = reason(&error, store.data().memory.refused);
+                let failure = match reason(&error, store.data().memory.refused) {
+                    Failure::Trap if !made => Failure::Host,
+                    failure => failure,
+                };
                 self.fail_with(failure, &format!("{error:#}"));
             }
             Err(_) => self.fail(Failure::Total),
@@ -295,10 +304,5 @@ fn reason(error: &wasmtime::Error, memory_refused: bool) -> Failure {
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return Failure::Exit(exit.0);
     }
-    match error.downcast_ref::<Trap>() {
-        Some(_) if memory_refused => Failure::Memory,
-        Some(trap) => Failure::Trap(*trap),
-        None if memory_refused => Failure::Memory,
-        None => Failure::Host,
-    }
+    if memory_refused { Failure::Memory } else { Failure::Trap }
 }

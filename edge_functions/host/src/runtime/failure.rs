@@ -7,7 +7,6 @@ use std::sync::OnceLock;
 
 use axum::body::Body;
 use http::{Response, StatusCode};
-use wasmtime::Trap;
 
 use crate::answer;
 
@@ -30,8 +29,8 @@ pub(super) enum Failure {
     Idle,
     /// Not done within `total_s`.
     Total,
-    /// The guest trapped.
-    Trap(Trap),
+    /// The guest trapped, or asked the host for something that no guest may have.
+    Trap,
     /// The guest ended itself with this code.
     Exit(i32),
     /// The guest returned without an answer, or with an error in place of one.
@@ -52,7 +51,7 @@ impl Failure {
             Self::FirstByte => "first_byte_limit",
             Self::Idle => "idle_limit",
             Self::Total => "total_limit",
-            Self::Trap(_) => "trap",
+            Self::Trap => "trap",
             Self::Exit(_) => "exit",
             Self::NoAnswer => "no_answer",
             Self::Host => "host",
@@ -84,7 +83,7 @@ impl Failure {
                 "IDLE_TIMEOUT",
                 "The function did not answer in time",
             ),
-            Self::Trap(_) | Self::Exit(_) | Self::NoAnswer => answer::error(
+            Self::Trap | Self::Exit(_) | Self::NoAnswer => answer::error(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "WORKER_ERROR",
                 "Function exited due to an error (please check logs)",
@@ -145,7 +144,7 @@ mod tests {
             Failure::FirstByte,
             Failure::Idle,
             Failure::Total,
-            Failure::Trap(Trap::StackOverflow),
+            Failure::Trap,
             Failure::Exit(1),
             Failure::NoAnswer,
             Failure::Host,

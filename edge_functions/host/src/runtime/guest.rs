@@ -14,6 +14,12 @@ use super::meter::Meter;
 use super::outgoing::Outgoing;
 use super::output::Output;
 
+/// Handles that an instance may hold at once (requests, bodies, headers): what they stand for is memory of the host.
+const MOST_HANDLES: usize = 1_000;
+
+/// What the headers of one request or answer may take, in bytes.
+const MOST_HEADERS: usize = 128 << 10;
+
 /// The state of one instance.
 pub(crate) struct Guest {
     table: ResourceTable,
@@ -33,10 +39,14 @@ impl Guest {
     ) -> Self {
         let mut wasi = WasiCtx::builder();
         wasi.envs(environment).stdout(output.clone()).stderr(output).allow_tcp(false).allow_udp(false);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MOST_HANDLES);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(MOST_HEADERS);
         Self {
-            table: ResourceTable::new(),
+            table,
             wasi: wasi.build(),
-            http: WasiHttpCtx::new(),
+            http,
             outgoing,
             memory: MemoryCap { cap: memory, peak: 0, refused: false },
             meter: Arc::default(),
