@@ -252,3 +252,9 @@ fn known_types_with_nothing_in_them_say_so() {
         assert!(parsed.is_known && parsed.readings.is_empty() && !parsed.problems.is_empty(), "{payload}");
     }
 }
+
+#[test]
+fn a_push_of_broken_summaries_tells_ten_reasons_and_not_a_million() {
+    let broken: Vec<Value> = (0..1_000).map(|number| json!({"steps": number})).collect();
+    assert_eq!(parse("dailies", &json!({ "dailies": broken }), &TimeZone::UTC).problems.len(), 10);
+}
