@@ -129,12 +129,13 @@ grant execute on function wt_private.bury_lost_events() to service_role;
 --
 -- An account's events are in one pair of hands at a time, and in the order in which they came in: who claims locks the
 -- account's connection, looks only then whether the account is free, and passes over what others have locked.
--- Whether it is, and which of its events come next, is asked account by account in its open events (`status in (...)` with
--- `locked_until`, `offset 0`): a plan that walks everybody's would suit no long queue.
+-- Both are asked account by account (`offset 0`; `status in (...)` with `locked_until`, which only the index by account
+-- answers), and the next ones are read in the order of an index: a plan that sorts everybody's events suits no long queue.
 -- An event whose lease ran out is suspected of having killed its worker and is handed out alone, so that it takes no others
 -- with it; the fifth time it goes to the dead letters.
 create function public.claim_webhook_events(jsonb) returns jsonb
-language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+set jit = off as $$
 declare
   worker constant text := $1 ->> 'worker';
   wanted constant bigint := case jsonb_typeof($1 -> 'limit') when 'number' then ($1 -> 'limit')::bigint end;
@@ -173,7 +174,7 @@ begin
   where e.status = 'processing' and e.locked_until < now()
     and not exists (select from public.wt_webhook_events o
                     where o.provider_user_id = e.provider_user_id and o.source = e.source
-                      and o.status in ('pending', 'processing') and o.locked_until >= now()
+                      and o.status = 'processing' and o.locked_until >= now()
                     offset 0)
   order by e.received_at, e.id
   limit 1
@@ -184,7 +185,7 @@ begin
   where e.id = suspect and e.status = 'processing' and e.locked_until < now()
     and not exists (select from public.wt_webhook_events o
                     where o.provider_user_id = e.provider_user_id and o.source = e.source
-                      and o.status in ('pending', 'processing') and o.locked_until >= now()
+                      and o.status = 'processing' and o.locked_until >= now()
                     offset 0);
 
   while ids is null loop
@@ -235,12 +236,12 @@ begin
         from public.wt_webhook_events p
         where p.provider_user_id = c.provider_user_id and p.source = c.provider
           and p.status in ('pending', 'processing') and p.locked_until is null and p.next_retry_at <= now()
-        order by p.received_at, p.id
+        order by p.received_at
         limit a.share
         for update skip locked) e
       where not exists (select from public.wt_webhook_events o
                         where o.provider_user_id = c.provider_user_id and o.source = c.provider
-                          and o.status in ('pending', 'processing') and o.locked_until is not null
+                          and o.status = 'processing'
                         offset 0)
     )
     select array_agg(s.id) into ids

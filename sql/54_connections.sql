@@ -34,7 +34,7 @@ grant execute on function wt_private.base64(bytea) to service_role;
 create function public.whoami(jsonb) returns jsonb
 language plpgsql stable security invoker set search_path = '' as $$
 begin
-  if auth.uid() is null then
+  if $1 is null or auth.uid() is null then
     raise exception 'this token is nobody''s' using errcode = 'PT401', hint = 'sign in as a user';
   end if;
   return jsonb_build_object('user_id', auth.uid());

@@ -38,7 +38,8 @@ create index wt_webhook_events_user_idx on public.wt_webhook_events (user_id);
 create index wt_webhook_events_due on public.wt_webhook_events (next_retry_at) where status = 'pending';
 create index wt_webhook_events_open on public.wt_webhook_events (provider_user_id, received_at)
   where status in ('pending', 'processing');
-create index wt_webhook_events_leased on public.wt_webhook_events (locked_until) where status = 'processing';
+create index wt_webhook_events_leased on public.wt_webhook_events (provider_user_id, locked_until)
+  where status = 'processing';
 create index wt_webhook_events_done on public.wt_webhook_events (processed_at) where status = 'processed';
 create index wt_webhook_events_dead on public.wt_webhook_events (received_at) where status = 'dead_letter';
 call wt_private.protect('public.wt_webhook_events', 'service');
@@ -47,11 +48,13 @@ call wt_private.protect('public.wt_webhook_events', 'service');
 alter table public.wt_health_connections alter column provider_user_id type text collate "C";
 
 -- Providers correct themselves, and their corrections may be processed in any order. What a row remembers of the word that
--- it came from decides whether another word is newer: final before tentative, then by time.
-alter table public.wt_health_metrics add column reported_at timestamptz, add column is_final boolean;
+-- it came from decides whether another word counts more: the surer one, then by time.
+alter table public.wt_health_metrics add column reported_at timestamptz,
+  add column finality smallint check (finality between 0 and 2);
 comment on column public.wt_health_metrics.reported_at is
   'when the provider said so; null where no provider''s push brought the reading';
-comment on column public.wt_health_metrics.is_final is 'false where the provider announced to correct it still';
+comment on column public.wt_health_metrics.finality is
+  'how sure the provider is: 0 announced to correct it still, 1 final, 2 corrected by the person''s own hand';
 -- Finds what else begins with a reading. Phones' readings aren't in it and cost nothing.
 create index wt_health_metrics_reported on public.wt_health_metrics (user_id, start_time) where reported_at is not null;
 alter table public.wt_workouts add column reported_at timestamptz;

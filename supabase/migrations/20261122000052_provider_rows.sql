@@ -6,14 +6,16 @@ create type wt_private.held_event as (
   received_at timestamptz, reported_at timestamptz
 );
 
--- A provider's record has a name (Garmin's summaryId, Strava's activity id). Of several words about one record the final one
--- counts before the tentative, then the later one. Two records of Garmin that begin at the same instant are one reading that it
--- named anew: the longer counts, then as above. So what is left does not depend on the order in which the words are
--- processed, as long as a record that shares its beginning with another one only grows.
+-- A provider's record has a name (Garmin's summaryId, Strava's activity id), and two records of Garmin that begin at the same
+-- instant are one reading that it named anew. Of several words about one reading the surer one counts, then the one about the
+-- longer period (a day grows until it is over, and its morning may be delivered last), then the later one. Strava is asked and
+-- answers what is so now: there the later one counts, also of an activity that was cropped. So what is left does not depend on
+-- the order in which the words are processed.
 --
 -- A record keeps its row's id when its period changes. Without sequential scans as everywhere on this path.
 create function wt_private.write_provider_readings(held wt_private.held_event[], results jsonb) returns void
-language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+set jit = off as $$
 begin
   perform set_config('wt.batch', 'on', true);
 
@@ -22,15 +24,17 @@ begin
            m.metric_type::public.wt_metric_type as metric_type,
            welltrack.to_canonical(m.metric_type, m.value_num, m.unit, h.source::text) as value_num, m.value_text,
            welltrack.canonical_unit(m.metric_type) as unit, m.start_time, m.end_time,
-           coalesce(m.end_time - m.start_time, '0') as span,
+           case when h.source = 'garmin' then coalesce(m.end_time - m.start_time, '0') else '0' end as span,
            (welltrack.day_anchor(m.metric_type, m.start_time, m.end_time) at time zone h.timezone)::date as local_date,
-           m.source_record_id collate "C" as source_record_id, coalesce(m.final, true) as is_final, h.reported_at,
+           m.source_record_id collate "C" as source_record_id, h.reported_at,
+           coalesce(case jsonb_typeof(m.final) when 'boolean' then m.final::boolean::integer else m.final::integer end,
+                    1)::smallint as finality,
            h.received_at, row_number() over (order by h.received_at, h.id, m.n) as n
     from jsonb_to_recordset($2) as r (id uuid, outcome text, metrics jsonb)
     join unnest($1) h on h.id = r.id
     cross join lateral rows from (jsonb_to_recordset(r.metrics) as (
            metric_type text, value_num double precision, value_text text, unit text, start_time timestamptz,
-           end_time timestamptz, source_record_id text, final boolean)) with ordinality
+           end_time timestamptz, source_record_id text, final jsonb)) with ordinality
          as m (metric_type, value_num, value_text, unit, start_time, end_time, source_record_id, final, n)
     where r.outcome = 'processed'
   ), latest as materialized (
@@ -44,7 +48,7 @@ begin
              case when s.source_record_id is null then s.profile_id end,
              case when s.source_record_id is null then s.start_time end,
              case when s.source_record_id is null then s.end_time end,
-             s.is_final desc, s.reported_at desc, s.n desc
+             s.finality desc, s.span desc, s.reported_at desc, s.n desc
   ), standing as materialized (
     -- What no stored word about the same record outdates.
     select l.*, x.id as old_id, x.profile_id as old_profile_id, x.start_time as old_start, x.end_time as old_end
@@ -54,19 +58,21 @@ begin
       where m.user_id = l.user_id and m.source_record_id = l.source_record_id and m.source = l.source
         and m.metric_type = l.metric_type
       limit 1) x on true
-    where x.reported_at is null or (x.is_final, x.reported_at) <= (l.is_final, l.reported_at)
+    where x.reported_at is null
+       or (x.finality, case when l.source = 'garmin' then coalesce(x.end_time - x.start_time, '0') else '0' end, x.reported_at)
+            < (l.finality, l.span, l.reported_at)
   ), chosen as materialized (
     -- Of the batch's records that are one reading, the one that counts.
     select distinct on (s.profile_id, s.source, s.metric_type, s.start_time,
                         case when s.source <> 'garmin' then s.end_time end) s.*
     from standing s
     order by s.profile_id, s.source, s.metric_type, s.start_time, case when s.source <> 'garmin' then s.end_time end,
-             s.span desc, s.is_final desc, s.reported_at desc, s.n desc
+             s.finality desc, s.span desc, s.reported_at desc, s.n desc
   ), rival as materialized (
     -- Stored records that are the same reading; not those that the batch itself has news of.
     select c.n, m.id, m.end_time, coalesce(m.end_time - m.start_time, '0') as span,
-           (coalesce(m.end_time - m.start_time, '0'), m.is_final, m.reported_at)
-             > (c.span, c.is_final, c.reported_at) as counts
+           (m.finality, coalesce(m.end_time - m.start_time, '0'), m.reported_at)
+             > (c.finality, c.span, c.reported_at) as counts
     from chosen c
     join lateral (
       select e.* from public.wt_health_metrics e
@@ -98,23 +104,23 @@ begin
     set value_num = k.value_num, value_text = k.value_text, source_record_id = k.source_record_id,
         recorded_at = case when (m.value_num, m.value_text) is distinct from (k.value_num, k.value_text)
                            then k.received_at else m.recorded_at end,
-        reported_at = k.reported_at, is_final = k.is_final
+        reported_at = k.reported_at, finality = k.finality
     from kept k
     where m.id = k.row_id and k.in_place
   )
   insert into public.wt_health_metrics as m
     (id, user_id, profile_id, source, metric_type, value_num, value_text, unit, start_time, end_time, local_date,
-     recorded_at, source_record_id, reported_at, is_final)
+     recorded_at, source_record_id, reported_at, finality)
   select coalesce(k.row_id, welltrack.uuid_v7()), k.user_id, k.profile_id, k.source, k.metric_type, k.value_num,
          k.value_text, k.unit, k.start_time, k.end_time, k.local_date, k.received_at, k.source_record_id, k.reported_at,
-         k.is_final
+         k.finality
   from kept k
   where not k.in_place and (select count(*) from gone) >= 0
   on conflict (user_id, dedupe_hash) do update
     set value_num = excluded.value_num, value_text = excluded.value_text, recorded_at = excluded.recorded_at,
         source_record_id = coalesce(excluded.source_record_id, m.source_record_id),
-        reported_at = excluded.reported_at, is_final = excluded.is_final
-    where m.reported_at is null or (m.is_final, m.reported_at) <= (excluded.is_final, excluded.reported_at);
+        reported_at = excluded.reported_at, finality = excluded.finality
+    where m.reported_at is null or (m.finality, m.reported_at) < (excluded.finality, excluded.reported_at);
 
   perform set_config('wt.batch', 'off', true);
 end $$;
