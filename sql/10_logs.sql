@@ -29,7 +29,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
   -- What the database keeps for itself is bookkeeping, not a change of somebody's data.
   bookkeeping constant text[] := array[
-    'created_at', 'updated_at', 'is_primary', 'processing_status', 'last_sync_at', 'reported_at', 'is_final'];
+    'created_at', 'updated_at', 'is_primary', 'processing_status', 'last_sync_at', 'reported_at', 'finality'];
   actor constant uuid := auth.uid();
   actor_role constant text := coalesce(auth.role(), session_user);
 begin

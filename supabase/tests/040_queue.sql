@@ -40,14 +40,14 @@ create temporary table said as
   select jsonb_build_object('worker', 'w', 'results', jsonb_build_array(jsonb_build_object(
     'id', event -> 'id', 'outcome', 'processed', 'metrics', jsonb_build_array(jsonb_build_object(
       'metric_type', 'steps', 'value_num', 5000, 'unit', 'count', 'start_time', '2026-03-01T00:00:00Z',
-      'end_time', '2026-03-02T00:00:00Z', 'source_record_id', 's1', 'final', true))))) as body
+      'end_time', '2026-03-02T00:00:00Z', 'source_record_id', 's1', 'final', 2))))) as body
   from claimed;
 select is((select public.settle_webhook_events(jsonb_set(body, '{worker}', '"other"')) ->> 'lost' from said), '1',
   'somebody else cannot settle it');
 select is((select public.settle_webhook_events(body) ->> 'processed' from said), '1', 'its worker can');
 select results_eq(
-  'select source::text, value_num, validation_status::text, is_final from public.wt_health_metrics',
-  $$values ('garmin', 5000::double precision, 'raw', true)$$, 'and her reading is there');
+  'select source::text, value_num, validation_status::text, finality from public.wt_health_metrics',
+  $$values ('garmin', 5000::double precision, 'raw', 2::smallint)$$, 'and her reading is there');
 select is(public.queue_stats('{}') ->> 'processed', '1', 'the queue knows');
 
 select public.receive_webhook_events(jsonb_set(body, '{events,0,idempotency_key}', to_jsonb(repeat('cd', 32)))) from push;

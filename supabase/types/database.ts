@@ -667,9 +667,9 @@ export type Database = {
           created_at: string
           dedupe_hash: string
           end_time: string | null
+          finality: number | null
           id: string
           ingestion_source_version: string | null
-          is_final: boolean | null
           is_primary: boolean
           local_date: string
           metric_type: Database['public']['Enums']['wt_metric_type']
@@ -694,9 +694,9 @@ export type Database = {
           created_at?: string
           dedupe_hash?: never
           end_time?: string | null
+          finality?: number | null
           id?: string
           ingestion_source_version?: string | null
-          is_final?: boolean | null
           is_primary?: boolean
           local_date: string
           metric_type: Database['public']['Enums']['wt_metric_type']
@@ -720,9 +720,9 @@ export type Database = {
           created_at?: string
           dedupe_hash?: never
           end_time?: string | null
+          finality?: number | null
           id?: string
           ingestion_source_version?: string | null
-          is_final?: boolean | null
           is_primary?: boolean
           local_date?: string
           metric_type?: Database['public']['Enums']['wt_metric_type']

@@ -120,7 +120,7 @@ fn make(
 fn kill_workers(stage: &mut Stage, chance: &mut Xoshiro256PlusPlus) -> String {
     let mut holder = stage.admin();
     let mut held = holder.transaction().expect("a transaction begins");
-    held.execute("select from public.wt_users for update", &[]).expect("everybody can be held");
+    held.execute("select from public.wt_users order by id for update", &[]).expect("everybody can be held");
     let mut looker = stage.admin();
     let start = Instant::now();
     let waiting = loop {

@@ -11,64 +11,54 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use welltrack_tests::{Caller, TestDb};
 
-/// One word of Garmin's about one record: which record, period, value, whether it is final.
+/// One word of Garmin's about one record: which record, period, value, how sure it is.
 #[derive(Clone, Debug)]
 struct Word {
     record: usize,
     start: u32,
     end: u32,
     value: f64,
-    is_final: bool,
+    finality: u8,
 }
 
 impl Word {
     fn metric(&self) -> Value {
         let mut metric = steps(&format!("r{}", self.record), self.start, self.end, self.value);
-        metric["final"] = json!(self.is_final);
+        metric["final"] = json!(self.finality);
         metric
     }
 }
 
-/// Up to twelve words about four records. Two begin at the same instant, and only grow; the others also move and shrink.
+/// Up to twelve words about four records, which grow and shrink. Two begin at the same instant; the others also move.
 fn words() -> impl Strategy<Value = Vec<Word>> {
-    let word = (0_usize..4, 0_u32..3, 1_u32..5, 1_u32..4, any::<bool>()).prop_map(
-        |(record, shift, minutes, value, is_final)| {
+    let word = (0_usize..4, 0_u32..3, 1_u32..5, 1_u32..4, 0_u8..3).prop_map(
+        |(record, shift, minutes, value, finality)| {
             let start = if record < 2 { 0 } else { 3_600 * u32::try_from(record).expect("few") + 60 * shift };
-            Word { record, start, end: start + 60 * minutes, value: f64::from(value), is_final }
+            Word { record, start, end: start + 60 * minutes, value: f64::from(value), finality }
         },
     );
-    prop::collection::vec(word, 1..13).prop_map(|mut words| {
-        for record in 0..2 {
-            let mut mine: Vec<usize> = (0..words.len()).filter(|n| words[*n].record == record).collect();
-            mine.sort_by_key(|n| (words[*n].is_final, *n));
-            let mut ends: Vec<u32> = mine.iter().map(|n| words[*n].end).collect();
-            ends.sort_unstable();
-            for (n, end) in mine.into_iter().zip(ends) {
-                words[n].end = end;
-            }
-        }
-        words
-    })
+    prop::collection::vec(word, 1..13)
 }
 
-/// What must be left of all words, in whatever order they were heard: of each record the final word before the tentative
-/// and the later before the earlier, and of the records that begin together the longest.
+/// What must be left of all words, in whatever order they were heard: of each record, and of the records that begin together,
+/// the surest, of those the longest, of those the latest.
 fn model(words: &[Word]) -> Vec<(String, f64, i32)> {
-    let mut records: BTreeMap<usize, (bool, usize)> = BTreeMap::new();
+    let rank = |n: usize| (words[n].finality, words[n].end - words[n].start, n);
+    let mut records: BTreeMap<usize, usize> = BTreeMap::new();
     for (n, word) in words.iter().enumerate() {
-        let known = records.entry(word.record).or_insert((word.is_final, n));
-        *known = (*known).max((word.is_final, n));
+        let known = records.entry(word.record).or_insert(n);
+        *known = std::cmp::max_by_key(*known, n, |&n| rank(n));
     }
-    let mut starts: BTreeMap<u32, (u32, bool, usize)> = BTreeMap::new();
-    for (is_final, n) in records.into_values() {
-        let word = &words[n];
-        let known = starts.entry(word.start).or_insert((word.end, is_final, n));
-        *known = (*known).max((word.end, is_final, n));
+    let mut starts: BTreeMap<u32, usize> = BTreeMap::new();
+    for n in records.into_values() {
+        let known = starts.entry(words[n].start).or_insert(n);
+        *known = std::cmp::max_by_key(*known, n, |&n| rank(n));
     }
     let mut left: Vec<_> = starts
         .into_values()
-        .map(|(end, _, n)| {
-            (format!("r{}", words[n].record), words[n].value, i32::try_from(end).expect("a day is short"))
+        .map(|n| {
+            let end = i32::try_from(words[n].end).expect("a day is short");
+            (format!("r{}", words[n].record), words[n].value, end)
         })
         .collect();
     left.sort_by(|a, b| a.partial_cmp(b).expect("no NaN"));
@@ -148,6 +138,22 @@ fn a_final_word_replaces_a_tentative_one_and_not_the_other_way_round() {
     hear(&db, "g1", &[steps("a", 0, 30, 3.0)]);
     hear(&db, "g1", &[tentative(4.0)]);
     assert_eq!(readings(&mut db.admin()), [("a".to_owned(), 3.0, 30)]);
+    let mut by_hand = steps("a", 0, 20, 5.0);
+    by_hand["final"] = json!(2);
+    hear(&db, "g1", &[by_hand]);
+    hear(&db, "g1", &[steps("a", 0, 60, 6.0)]);
+    assert_eq!(readings(&mut db.admin()), [("a".to_owned(), 5.0, 20)], "she knows best");
+}
+
+/// Garmin delivers again what failed before, and the morning's summary may come after the evening's.
+#[test]
+fn a_shorter_word_that_comes_late_replaces_nothing() {
+    let (db, ..) = connected("garmin", "g1");
+    hear(&db, "g1", &[steps("a", 0, 60, 2.0)]);
+    hear(&db, "g1", &[steps("a", 0, 30, 1.0)]);
+    assert_eq!(readings(&mut db.admin()), [("a".to_owned(), 2.0, 60)]);
+    hear(&db, "g1", &[steps("a", 0, 60, 3.0)]);
+    assert_eq!(readings(&mut db.admin()), [("a".to_owned(), 3.0, 60)]);
 }
 
 #[test]
@@ -268,6 +274,7 @@ fn an_activity_becomes_a_workout_is_corrected_and_is_taken_back() {
                "duration_minutes": minutes, "distance_m": 5000, "elevation_gain_m": null, "calories_kcal": 300,
                "average_hr_bpm": 150, "max_hr_bpm": null, "is_private": is_private})
     };
+    let minutes = std::cell::Cell::new(60);
     let mut fetch = |workouts: Value, deleted: Value| {
         push(&mut service, "strava", &[event("activity.update", "s1", json!({}))]);
         let events = claim(&mut service, "w", 1);
@@ -275,7 +282,7 @@ fn an_activity_becomes_a_workout_is_corrected_and_is_taken_back() {
         result["workouts"] = workouts;
         result["deleted"] = deleted;
         if result["workouts"].is_array() {
-            result["metrics"] = json!([steps("77", 0, 60, 5.0)]);
+            result["metrics"] = json!([steps("77", 0, 60 * minutes.get(), 5.0)]);
         }
         assert_eq!(settle(&mut service, "w", &[result]), [1, 0, 0, 0, 0]);
     };
@@ -294,6 +301,9 @@ fn an_activity_becomes_a_workout_is_corrected_and_is_taken_back() {
     assert_eq!(look(), first, "fetched again unchanged, nothing is written");
     fetch(json!([workout(31.0, true), workout(32.0, true)]), json!(null));
     assert_eq!((look()[0].0, look()[0].1), (32.0, true));
+    minutes.set(32);
+    fetch(json!([workout(32.0, true)]), json!(null));
+    assert_eq!(readings(&mut db.admin())[0].2, 32 * 60, "a cropped activity is a shorter one");
     let notes = "update public.wt_workouts set notes = 'windy'";
     assert_eq!(db.api(ada.caller()).execute(notes, &[]).expect("it is hers"), 1);
     fetch(json!(null), json!(["77", "unknown"]));
