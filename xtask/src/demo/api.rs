@@ -110,12 +110,14 @@ impl Api {
     pub(super) fn sign_up(&mut self, person: &Person) -> Result<Member> {
         let user_id = Uuid::new_v4();
         let metadata = json!({"full_name": person.name, "timezone": person.zone_name()});
+        let hash: String =
+            self.jobs.query_one("select extensions.crypt($1, extensions.gen_salt('bf'))", &[&PASSWORD])?.get(0);
         self.auth.execute(
             "insert into auth.users
-               (id, aud, role, email, email_confirmed_at, raw_user_meta_data, encrypted_password, created_at, updated_at)
-             values ($1, 'authenticated', 'authenticated', $2, now(), $3,
-                     extensions.crypt($4, extensions.gen_salt('bf')), now(), now())",
-            &[&user_id, &person.email(), &metadata, &PASSWORD],
+               (id, aud, role, email, email_confirmed_at, raw_user_meta_data, encrypted_password, created_at,
+                updated_at)
+             values ($1, 'authenticated', 'authenticated', $2, now(), $3, $4, now(), now())",
+            &[&user_id, &person.email(), &metadata, &hash],
         )?;
         let profile_id = self.signed_in(user_id, |tx| {
             Ok(tx.query_one("select id from public.wt_profiles where is_primary", &[])?.get(0))
