@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ impl Host {
             .arg("--components")
             .arg(crate::variable(COMPONENTS))
             .arg("--cache")
-            .arg(self.settings.folder.join("cache"));
+            .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("edge-cache"));
         command.env_clear().envs(self.settings.environment.iter().cloned()).envs([
             ("SUPABASE_URL", self.origin()),
             ("SUPABASE_ANON_KEY", tokens::anon()),

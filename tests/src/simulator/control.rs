@@ -124,7 +124,9 @@ async fn push_days(State(shared): At, Json(asked): Json<Days>) -> Result<Json<Va
     let deliveries = Courier::new(&shared.settings).deliver_all(&parcels, 1, &asked.to).await;
     let acknowledged = deliveries.iter().filter(|delivery| delivery.acknowledged()).count();
     let took: Vec<Value> = deliveries.iter().flat_map(Delivery::micros).collect();
-    Ok(Json(json!({"source": source, "pushes": parcels.len(), "acknowledged": acknowledged, "ack_micros": took})))
+    Ok(Json(
+        json!({"source": source, "pushes": parcels.len(), "acknowledged": acknowledged, "ack_micros": took}),
+    ))
 }
 
 #[derive(Deserialize)]
