@@ -86,7 +86,7 @@ const TABLES: &[(&str, &str)] = &[
 #[rustfmt::skip]
 pub(crate) const KEPT_FROM_CLIENTS: &[(&str, &[&str])] = &[
     ("wt_health_metrics", &["dedupe_hash", "is_primary", "validation_status", "rejection_reason", "processing_status",
-                            "created_at", "updated_at", "reported_at", "is_final"]),
+                            "created_at", "updated_at", "reported_at", "finality"]),
     ("wt_profiles",       &["profile_type", "is_primary", "modules_provisioned_at"]),
     ("wt_users",          &["id", "user_id", "plan_tier", "created_at", "updated_at"]),
 ];
