@@ -10,4 +10,4 @@ mod fields;
 mod summary;
 
 pub use envelope::{Event, NotJson, split};
-pub use summary::{Change, Parsed, parse};
+pub use summary::{Change, Parsed, is_read, parse};

@@ -6,13 +6,21 @@
 //!
 //! Settings: GARMIN_WEBHOOK_SECRET; GARMIN_CLIENT_ID, where set, must be what the header `garmin-client-id` says.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use welltrack_core::providers::garmin;
 use welltrack_core::providers::secret::same_secret;
 use welltrack_kit::answer::{self, Answer};
 use welltrack_kit::rpc::Rpc;
 use welltrack_kit::settings;
 use wstd::http::{Body, Error, Method, Request, StatusCode};
+
+/// What `receive_webhook_events` takes.
+#[derive(Serialize)]
+struct Push {
+    source: &'static str,
+    events: Vec<garmin::Event>,
+}
 
 #[wstd::http_server]
 async fn main(request: Request<Body>) -> Result<Answer, Error> {
@@ -28,7 +36,7 @@ async fn main(request: Request<Body>) -> Result<Answer, Error> {
         // The host counts answers by status.
         return Ok(answer::problem(StatusCode::BAD_REQUEST, "NOT_JSON", "the body is not JSON"));
     };
-    match rpc.call::<Value>("receive_webhook_events", &json!({"source": "garmin", "events": events})).await {
+    match rpc.call::<Value>("receive_webhook_events", &Push { source: "garmin", events }).await {
         // Garmin takes anything but 200 for a failure.
         Ok(stored) => Ok(answer::json(StatusCode::OK, &stored)),
         Err(error) => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use welltrack_core::providers::garmin::{Change, Parsed, parse};
+use welltrack_core::providers::garmin::{Change, Parsed, is_read, parse};
 use welltrack_core::providers::oauth::redirect::is_allowed;
 use welltrack_kit::outgoing::{self, Trouble};
 use welltrack_kit::settings;
@@ -20,6 +20,9 @@ const MOST_CALLBACKS: usize = 50;
 
 /// What becomes of an event.
 pub(crate) async fn process(event: &Event) -> Outcome {
+    if let Err(reason) = is_read(&event.event_type) {
+        return Outcome::Processed(Said { error: Some(reason.to_string()), ..Said::default() });
+    }
     // A name that this build has no rules for: only the one day of a date would be off.
     let zone = TimeZone::get(&event.connection.timezone).unwrap_or(TimeZone::UTC);
     let Ok(payload) = serde_json::from_str::<Value>(event.payload.get()) else {
@@ -70,7 +73,7 @@ async fn fetch(address: &str) -> Result<Value, Outcome> {
 fn outcome(parsed: Parsed) -> Outcome {
     let error = parsed.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     let is_empty = parsed.readings.is_empty() && parsed.change.is_none();
-    if is_empty && parsed.is_known && !error.is_empty() {
+    if is_empty && !error.is_empty() {
         return Outcome::dead(error);
     }
     let connection = parsed.change.map(|change| match change {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use welltrack_core::providers::secret::same_secret;
 use welltrack_kit::answer::{self, Answer};
 use welltrack_kit::rpc::{Rpc, RpcError};
@@ -121,13 +121,24 @@ async fn work(rpc: &Rpc) -> Result<(Tally, bool), RpcError> {
     }
 }
 
+/// What `settle_webhook_events` takes.
+#[derive(Serialize)]
+struct Settlements<'a> {
+    worker: &'a str,
+    results: &'a [Settlement],
+}
+
 /// Writes what became of a batch. Saying it twice does no harm: what was settled is no longer this worker's.
 async fn settle(rpc: &Rpc, worker: &str, results: &[Settlement]) -> Result<Tally, RpcError> {
-    insist(rpc, "settle_webhook_events", &json!({"worker": worker, "results": results})).await
+    insist(rpc, "settle_webhook_events", &Settlements { worker, results }).await
 }
 
 /// Calls a function that may be called twice, again and again while the database is away.
-async fn insist<R: DeserializeOwned>(rpc: &Rpc, function: &str, argument: &Value) -> Result<R, RpcError> {
+async fn insist<R: DeserializeOwned>(
+    rpc: &Rpc,
+    function: &str,
+    argument: &impl Serialize,
+) -> Result<R, RpcError> {
     let mut pauses = PAUSES.into_iter();
     loop {
         match rpc.call(function, argument).await {

@@ -23,8 +23,6 @@ pub struct Parsed {
     pub callbacks: Vec<String>,
     /// What became of the connection.
     pub change: Option<Change>,
-    /// Whether anything is ever taken from events of this type.
-    pub is_known: bool,
     /// Why some of it yields nothing; the first ten.
     pub problems: Vec<Reason>,
 }
@@ -46,26 +44,44 @@ impl Parsed {
     }
 }
 
-/// What the summaries of `event_type` in `payload` say: in `{"<type>": [...]}` as it was pushed, or in the bare array
-/// that a ping's address answers. `zone` is the person's, for the one type that has a date and no time.
-///
-/// Never fails: what can't be understood is a problem that is told.
-#[must_use]
-pub fn parse(event_type: &str, payload: &Value, zone: &TimeZone) -> Parsed {
-    let mut parsed = Parsed { is_known: true, ..Parsed::default() };
-    let read: fn(Fields<'_>, &TimeZone, &mut Parsed) -> Result<(), Reason> = match event_type {
+type Read = fn(Fields<'_>, &TimeZone, &mut Parsed) -> Result<(), Reason>;
+
+fn reader(event_type: &str) -> Option<Read> {
+    Some(match event_type {
         "sleeps" => sleep,
         "stressDetails" => stress,
         "userMetrics" => user_metrics,
         "dailies" => daily,
         "deregistrations" => deregistration,
         "userPermissionsChange" => permissions,
-        _ => {
-            let name = Quoted(event_type);
-            parsed.is_known = false;
-            parsed.problem(Reason::new(Code::UnknownType, format!("no readings are taken from {name}")));
-            return parsed;
+        _ => return None,
+    })
+}
+
+/// Whether anything is ever taken from events of this type, so that their payload need be read at all.
+///
+/// # Errors
+///
+/// The reason why nothing is.
+pub fn is_read(event_type: &str) -> Result<(), Reason> {
+    match reader(event_type) {
+        Some(_) => Ok(()),
+        None => {
+            Err(Reason::new(Code::UnknownType, format!("no readings are taken from {}", Quoted(event_type))))
         }
+    }
+}
+
+/// What the summaries of `event_type` in `payload` say: in `{"<type>": [...]}` as it was pushed, or in the bare array
+/// that a ping's address answers. `zone` is the person's, for the one type that has a date and no time.
+///
+/// Never fails: what can't be understood is a problem that is told.
+#[must_use]
+pub fn parse(event_type: &str, payload: &Value, zone: &TimeZone) -> Parsed {
+    let mut parsed = Parsed::default();
+    let Some(read) = reader(event_type) else {
+        parsed.problems.extend(is_read(event_type).err());
+        return parsed;
     };
     let items = match payload {
         Value::Object(fields) => fields.values().next(),
@@ -83,7 +99,7 @@ pub fn parse(event_type: &str, payload: &Value, zone: &TimeZone) -> Parsed {
             parsed.problem(reason);
         }
     }
-    if parsed == (Parsed { is_known: true, ..Parsed::default() }) {
+    if parsed == Parsed::default() {
         parsed.problem(Reason::new(Code::MissingField, "there is nothing in it"));
     }
     parsed
