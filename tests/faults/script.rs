@@ -166,7 +166,8 @@ impl Athletics {
                 is_private: false,
                 not_yet: u32::from(what == 1),
             };
-            self.kept.push(activity.clone());
+            // Only new ones are not there yet.
+            self.kept.push(Activity { not_yet: 0, ..activity.clone() });
             return Doing::Record(activity);
         }
         let index = chance.random_range(0..self.kept.len());

@@ -32,12 +32,19 @@ pub(crate) fn judge(stage: &Stage, scripts: &[Script], model: &Model) {
     let activities = kept_activities(&stage.simulator, scripts);
     let mut expected = model.rows();
     expected.extend(activities.iter().flat_map(readings));
-    let wrong = differences(&expected, &stage.readings());
+    let found = stage.readings();
+    let wrong = differences(&expected, &found);
+    // One story in full says more than many rows.
+    let story = || {
+        let missing = expected.iter().find(|row| !found.contains(row)).map(|row| row.record.as_str());
+        missing.map(|record| stage.story(record)).unwrap_or_default()
+    };
     assert!(
         wrong.is_empty(),
-        "{} rows are wrong, such as\n{}",
+        "{} rows are wrong, such as\n{}\n{}",
         wrong.len(),
-        wrong[..wrong.len().min(10)].join("\n")
+        wrong[..wrong.len().min(10)].join("\n"),
+        story()
     );
 
     let kept: BTreeMap<String, Workout> =
@@ -79,6 +86,19 @@ impl Stage {
                 record: row.get(5),
             })
             .collect()
+    }
+
+    /// What the queue and the provider know of a record.
+    fn story(&self, record: &str) -> String {
+        let sql = "
+            select concat_ws(' ', received_at, event_type, status, 'attempts', attempts, 'settled', processed_at,
+                             'error', coalesce(last_error, 'none'))
+            from public.wt_webhook_events where payload::text like '%' || $1 || '%' order by received_at";
+        let events = self.admin().query(sql, &[&record]).expect("the queue can be read");
+        let mut lines: Vec<String> = events.into_iter().map(|row| row.get(0)).collect();
+        let asked = self.simulator.seen().into_iter().filter(|seen| seen.path.contains(record));
+        lines.extend(asked.map(|seen| format!("asked {} -> {} {:?}", seen.path, seen.status, seen.fault)));
+        format!("the story of {record}:\n{}", lines.join("\n"))
     }
 
     fn workouts(&self) -> Vec<Workout> {
