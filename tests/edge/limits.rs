@@ -67,7 +67,9 @@ async fn a_memory_hog_gets_no_more_than_its_cap() {
 
 #[tokio::test]
 async fn a_guest_can_not_pile_up_handles_in_the_hosts_memory() {
-    refused(&Setup::new(SMALL).start(), "handles", 500, "WORKER_ERROR", "trap").await;
+    let host = Setup::new(SMALL).start();
+    assert_eq!(host.get("hostile/handles?500").await.text().await.unwrap(), "500");
+    refused(&host, "handles?2000", 500, "WORKER_ERROR", "trap").await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, Method, RequestBuilder, Response};
 
 /// Nothing here takes long; a test that waits longer than this waits for something that doesn't come.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Keys of a project that exists in these tests only: HS256 tokens of the two roles, valid until 2034.
 pub(crate) const JWT_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";

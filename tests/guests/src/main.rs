@@ -45,9 +45,10 @@ async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
                 kept.push(black_box(vec![1; 1 << 20]));
             }
         }
-        "handles" => loop {
-            std::mem::forget(Fields::new());
-        },
+        "handles" => {
+            let held: Vec<Fields> = (0..number(&request)).map(|_| Fields::new()).collect();
+            Ok(Response::new(held.len().to_string().into()))
+        }
         "trap" => panic!("the guest panics, as asked to"),
         "deep" => Ok(Response::new(deep(1).to_string().into())),
         "trap-in-body" => {
@@ -115,7 +116,7 @@ fn deep(level: u64) -> u64 {
     if black_box(level) == 0 { 0 } else { black_box(deep(level + 1)) + level }
 }
 
-/// The query, as a number of milliseconds.
+/// The query, as a number.
 fn number(request: &Request<Body>) -> u64 {
     request.uri().query().and_then(|query| query.parse().ok()).unwrap_or(0)
 }

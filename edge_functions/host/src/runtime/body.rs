@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use axum::body::Body as AnyBody;
 use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt, stream};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, StreamBody};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
@@ -171,6 +172,21 @@ impl Body for Upload {
                 hint
             }
         }
+    }
+}
+
+/// A body that is all there, because its guest has come to its end: in one piece, so that the client is told its length and
+/// gets it with the head.
+pub(super) fn at_hand(mut body: WasiBody) -> AnyBody {
+    let mut frames = Vec::new();
+    // An error is passed on, so that a body that was not closed as it should be doesn't look whole.
+    while let Some(Some(frame)) = body.frame().now_or_never() {
+        frames.push(frame);
+    }
+    match frames.as_slice() {
+        [] => AnyBody::empty(),
+        [Ok(only)] if let Some(data) = only.data_ref() => AnyBody::from(data.clone()),
+        _ => AnyBody::new(StreamBody::new(stream::iter(frames))),
     }
 }
 

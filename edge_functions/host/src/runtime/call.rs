@@ -4,28 +4,28 @@
 //! client leaves, within its limits, so that a function isn't cut off between two writes. Stops at the door: tokens and paths
 //! are looked at before.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use axum::body::Body as AnyBody;
 use http::{Request, Response};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{timeout, timeout_at};
 use tokio_util::task::TaskTracker;
-use wasmtime::{Store, UpdateDeadline};
-use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
-use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
-use wasmtime_wasi_http::{WasiBody, WasiHttpView};
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
-use super::body::{Download, Upload};
-use super::failure::{Failure, Outcome};
+use super::body::{self, Download, Upload};
+use super::failure::Failure;
 use super::guest::Guest;
-use super::meter::Metered;
 use super::outgoing::{Outgoing, Outside};
 use super::output::Output;
-use crate::metrics::{FunctionMetrics, InUse};
+use super::run::{Run, Turn, Work};
+use crate::metrics::FunctionMetrics;
 use crate::settings;
 
 /// A function that is being served.
@@ -59,19 +59,6 @@ pub(crate) struct Call {
     pub(crate) https: bool,
     /// The request's id, in logs, in the database and in the answer.
     pub(crate) id: Arc<str>,
-}
-
-/// What a guest may hand to the host in one call, in bytes; its pieces of bodies are smaller.
-const PER_HOST_CALL: usize = 16 << 20;
-
-/// The processor limit, as the error that ends a guest.
-#[derive(Debug)]
-struct OutOfTime;
-impl std::error::Error for OutOfTime {}
-impl std::fmt::Display for OutOfTime {
-    fn fmt(&self, to: &mut std::fmt::Formatter) -> std::fmt::Result {
-        to.write_str("no processor time left")
-    }
 }
 
 impl Function {
@@ -139,8 +126,7 @@ impl Function {
 
     async fn answer(self: &Arc<Self>, call: Call) -> Result<Response<AnyBody>, Failure> {
         let limits = &self.settings.limits;
-        let run =
-            Arc::new(Run { function: Arc::clone(self), id: Arc::clone(&call.id), outcome: Arc::default() });
+        let run = Arc::new(Run::new(Arc::clone(self), Arc::clone(&call.id)));
         let (parts, body) = call.request.into_parts();
         let (upload, breach) = Upload::begin(body, limits.body(), limits.idle())
             .await
@@ -149,39 +135,46 @@ impl Function {
 
         let scheme = if call.https { Scheme::Https } else { Scheme::Http };
         let request = Request::from_parts(parts, upload);
-        let (sender, head) = oneshot::channel();
-        let work = Arc::clone(&run).work(request, scheme, sender, turn);
-        let task = self.common.alive.spawn(work);
+        let (sender, mut head) = oneshot::channel();
+        let mut work = Work::new(Arc::clone(&run).work(request, scheme, sender, turn));
 
-        let stop = {
-            let (run, task) = (Arc::clone(&run), task.abort_handle());
-            move |failure| {
-                run.fail(failure);
-                task.abort();
+        // Polled here, and not in a task of its own: most functions are done by the time their answer begins.
+        let mut breach = Some(breach);
+        let begins = poll_fn(|context| {
+            work.go_on(context);
+            match breach.as_mut().map(|breach| Pin::new(breach).poll(context)) {
+                Some(Poll::Ready(Ok(failure))) => return Poll::Ready(Err(failure)),
+                Some(Poll::Ready(Err(_))) => breach = None,
+                _ => {}
             }
-        };
-        let head = tokio::select! {
-            biased;
-            Ok(failure) = breach => {
-                stop(failure);
-                return Err(failure);
-            }
-            head = timeout(limits.first_byte(), head) => head,
+            Pin::new(&mut head).poll(context).map(Ok)
+        });
+        let head = match timeout(limits.first_byte(), begins).await {
+            Ok(Ok(head)) => head,
+            Ok(Err(failure)) => return Err(run.stop(work, failure)),
+            Err(_) => return Err(run.stop(work, Failure::FirstByte)),
         };
         match head {
-            Err(_) => {
-                stop(Failure::FirstByte);
-                Err(Failure::FirstByte)
+            Ok(Ok(head)) => {
+                let outcome = Arc::clone(&run.outcome);
+                if work.is_done() && outcome.failure().is_none() {
+                    return Ok(head.map(body::at_hand));
+                }
+                let rest = work.leave();
+                let stop = move |failure| {
+                    run.fail(failure);
+                    if let Some(rest) = &rest {
+                        rest.abort();
+                    }
+                };
+                Ok(head.map(|body| AnyBody::new(Download::new(body, limits.idle(), outcome, stop))))
             }
-            Ok(Ok(Ok(head))) => Ok(head.map(|body| {
-                AnyBody::new(Download::new(body, limits.idle(), Arc::clone(&run.outcome), stop))
-            })),
-            Ok(Ok(Err(code))) => {
+            Ok(Err(code)) => {
                 run.fail_with(Failure::NoAnswer, &format!("{code:?}"));
                 Err(Failure::NoAnswer)
             }
             // The sender goes with the instance, and by then the run has said why.
-            Ok(Err(_)) => Err(run.outcome.failure().unwrap_or(Failure::NoAnswer)),
+            Err(_) => Err(run.outcome.failure().unwrap_or(Failure::NoAnswer)),
         }
     }
 
@@ -198,95 +191,30 @@ impl Function {
                 _ => Err(Failure::Busy),
             }
         };
-        Ok(Turn(permit(&self.turns).await?, permit(&self.common.instances).await?, self.metrics.running()))
-    }
-}
-
-/// The right to have an instance, and its count in the metrics; given back when dropped.
-struct Turn(
-    #[expect(dead_code)] OwnedSemaphorePermit,
-    #[expect(dead_code)] OwnedSemaphorePermit,
-    #[expect(dead_code)] InUse,
-);
-
-/// A call that has its instance.
-struct Run {
-    function: Arc<Function>,
-    id: Arc<str>,
-    outcome: Arc<Outcome>,
-}
-
-type Head = oneshot::Sender<Result<Response<WasiBody>, ErrorCode>>;
-
-impl Run {
-    /// From the making of the instance to its end.
-    async fn work(self: Arc<Self>, request: Request<Upload>, scheme: Scheme, head: Head, _turn: Turn) {
-        let function = &*self.function;
-        let limits = &function.settings.limits;
-        let component = function.component.load_full();
-        let guest = Guest::new(
-            &function.environment,
-            limits.memory(),
-            Output::new(&function.name, &self.id, &function.secrets),
-            Outgoing::new(Arc::clone(&self.function), Arc::clone(&self.id)),
-        );
-        let meter = Arc::clone(&guest.meter);
-        let mut store = Store::new(component.engine(), guest);
-        store.limiter(|guest| &mut guest.memory);
-        store.set_hostcall_fuel(PER_HOST_CALL);
-        store.set_epoch_deadline(1);
-        let cpu = limits.cpu();
-        store.epoch_deadline_callback(move |store| {
-            if store.data().meter.used_with_this_poll() >= cpu {
-                return Err(OutOfTime.into());
-            }
-            Ok(UpdateDeadline::Yield(1))
-        });
-
-        let mut made = false;
-        let work = async {
-            let request = store.data_mut().http().new_incoming_request(scheme, request)?;
-            let head = store.data_mut().http().new_response_outparam(head)?;
-            let proxy = component.instantiate_async(&mut store).await?;
-            made = true;
-            proxy.wasi_http_incoming_handler().call_handle(&mut store, request, head).await
-        };
-        let ended = timeout(limits.total(), Metered::new(work, Arc::clone(&meter))).await;
-        // What went wrong is said before the store, and the ends of the bodies in it, are dropped.
-        match ended {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                let failure = match reason(&error, store.data().memory.refused) {
-                    Failure::Trap if !made => Failure::Host,
-                    failure => failure,
-                };
-                self.fail_with(failure, &format!("{error:#}"));
-            }
-            Err(_) => self.fail(Failure::Total),
-        }
-        function.metrics.ended(meter.used(), store.data().memory.peak);
-    }
-
-    fn fail(&self, failure: Failure) {
-        self.fail_with(failure, "");
-    }
-
-    /// Records the first failure of a call: in the outcome, in the metrics, and with one line in the log.
-    fn fail_with(&self, failure: Failure, detail: &str) {
-        if self.outcome.fail(failure) {
-            self.function.metrics.failed(failure.reason());
-            tracing::warn!(
-                function = &*self.function.name,
-                request_id = &*self.id,
-                reason = failure.reason(),
-                detail,
-                "a call failed"
-            );
-        }
+        Ok(Turn {
+            _function: permit(&self.turns).await?,
+            _host: permit(&self.common.instances).await?,
+            _counted: self.metrics.running(),
+            _tracked: self.common.alive.token(),
+        })
     }
 }
 
 impl Function {
+    pub(super) fn component(&self) -> Arc<ProxyPre<Guest>> {
+        self.component.load_full()
+    }
+
+    /// A guest with the function's environment and limits, for the request `id`.
+    pub(super) fn guest(self: &Arc<Self>, id: &Arc<str>) -> Guest {
+        Guest::new(
+            &self.environment,
+            self.settings.limits.memory(),
+            Output::new(&self.name, id, &self.secrets),
+            Outgoing::new(Arc::clone(self), Arc::clone(id)),
+        )
+    }
+
     pub(super) fn outside(&self) -> &Arc<Outside> {
         &self.common.outside
     }
@@ -295,14 +223,4 @@ impl Function {
     pub(crate) fn metrics(&self) -> &FunctionMetrics {
         &self.metrics
     }
-}
-
-fn reason(error: &wasmtime::Error, memory_refused: bool) -> Failure {
-    if error.downcast_ref::<OutOfTime>().is_some() {
-        return Failure::Cpu;
-    }
-    if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        return Failure::Exit(exit.0);
-    }
-    if memory_refused { Failure::Memory } else { Failure::Trap }
 }

@@ -12,6 +12,7 @@ mod guest;
 mod meter;
 mod outgoing;
 mod output;
+mod run;
 
 pub(crate) use address::is_public;
 pub(crate) use call::{Call, Common, Function};

@@ -163,6 +163,10 @@ impl Outgoing {
     pub(super) fn new(function: Arc<Function>, id: Arc<str>) -> Self {
         Self { function, id }
     }
+
+    pub(super) fn function(&self) -> &Function {
+        &self.function
+    }
 }
 
 type Sent<F> = Result<(Response<WasiBody>, Box<F>), Error>;
