@@ -55,11 +55,14 @@ fn payload(seed: u64, number: usize) -> (Parcel, Vec<u8>, String) {
 
 fn strava_event(mark: &str, chance: &mut Xoshiro256PlusPlus) -> Value {
     let aspect = ["create", "update", "delete"][chance.random_range(0..3_usize)];
+    // Somebody else's, or the first farewell would end the connection and park all that follows.
+    let (object, owner) =
+        if chance.random_range(0..8) == 0 { ("athlete", 7_000_002) } else { ("activity", 7_000_001) };
     json!({
-        "object_type": if chance.random_range(0..8) == 0 { "athlete" } else { "activity" },
+        "object_type": object,
         "object_id": chance.random_range(0..u32::MAX),
         "aspect_type": aspect,
-        "owner_id": 7_000_001,
+        "owner_id": owner,
         "subscription_id": welltrack_tests::simulator::Settings::default().strava_subscription_id,
         "event_time": 1_740_000_000,
         "updates": {"title": mark},
