@@ -1,7 +1,7 @@
 //! Durable small inserts a second, 32 clients at once: the short way beside a bare tokio-postgres insert, interleaved.
 //!
-//! `cargo run --release -p welltrack_gateway --example rpc_bench -- postgresql://supabase_admin:postgres@HOST:PORT/DATABASE`
-//! makes a table and a function of its own in that database and drops them again. Reports medians; judges nothing.
+//! `cargo run --release -p welltrack_gateway --example rpc_bench -- URL [CONNECTIONS]`, with the URL of a superuser
+//! (postgresql://supabase_admin:postgres@HOST:PORT/DATABASE), makes a table and a function of its own in that database and drops them again. Reports medians; judges nothing.
 
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,8 @@ async fn main() -> anyhow::Result<()> {
     let verifier =
         Verifier::new(JwtSettings { hs256_secret: SECRET.into(), jwks: None, audience: AUDIENCE.into() })?;
     let caller = verifier.verify(SERVICE_KEY)?;
-    let pool = Pool::connect(&url.replace("supabase_admin:", "authenticator:"), CLIENTS).await?;
+    let connections = std::env::args().nth(2).map_or(Ok(CLIENTS), |text| text.parse())?;
+    let pool = Pool::connect(&url.replace("supabase_admin:", "authenticator:"), connections).await?;
 
     let (mut bare, mut wrapped, mut short) = (vec![], vec![], vec![]);
     for _ in 0..ROUNDS {

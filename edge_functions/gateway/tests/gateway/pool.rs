@@ -60,6 +60,12 @@ async fn count(admin: &Client) -> i64 {
     admin.query_one("select count(*) from public.gw_rows", &[]).await.expect("rows are counted").get(0)
 }
 
+const NO_LIMITS: &str = "
+    do $$ begin
+        execute format('alter role authenticator in database %I set statement_timeout = 0', current_database());
+        execute format('alter role authenticator in database %I set lock_timeout = 0', current_database());
+    end $$";
+
 /// Waits until the database says so; the test's own time limit is the runner's.
 async fn until(admin: &Client, condition: &str) {
     let sql = format!("select {condition}");
@@ -76,6 +82,8 @@ const NOBODY_LEFT: &str = "not exists (select from pg_stat_activity where datnam
 #[test]
 fn a_dropped_call_is_rolled_back_and_its_place_is_free_again() {
     with_database(|database| async move {
+        // No time limit of the database's own may do what the cancelling has to.
+        database.admin().await.batch_execute(NO_LIMITS).await.expect("no limits");
         let (admin, pool) = stage(&database, 1).await;
         admin.batch_execute("select pg_advisory_lock(42)").await.expect("a lock");
         let service = caller(Role::ServiceRole);
@@ -202,12 +210,13 @@ fn callers_do_not_leak_into_each_other() {
 fn a_right_to_execute_is_asked_of_each_caller_even_where_the_plan_has_the_function_inlined() {
     with_database(|database| async move {
         let (_, pool) = stage(&database, 1).await;
-        // Often enough for Postgres to keep a generic plan.
+        // Often enough for Postgres to keep a plan that it made for the service role.
         for _ in 0..10 {
-            let service = call(&pool, "gw_inlined", json!({}), &caller(Role::ServiceRole)).await;
-            let person = call(&pool, "gw_inlined", json!({}), &caller(Role::Authenticated)).await;
-            assert_eq!((service.0, person.0), (StatusCode::OK, StatusCode::FORBIDDEN));
+            let (status, _) = call(&pool, "gw_inlined", json!({}), &caller(Role::ServiceRole)).await;
+            assert_eq!(status, StatusCode::OK);
         }
+        let (status, _) = call(&pool, "gw_inlined", json!({}), &caller(Role::Authenticated)).await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
     });
 }
 

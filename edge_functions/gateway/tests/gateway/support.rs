@@ -1,6 +1,6 @@
 //! What the gateway's tests share: tokens of the local project, and a database of their own with URLs for its roles.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
@@ -14,6 +14,8 @@ pub(crate) const FAR_FUTURE: i64 = 4_102_444_800;
 pub(crate) fn jwt_settings() -> JwtSettings {
     JwtSettings { hs256_secret: SECRET.into(), jwks: None, audience: AUDIENCE.into() }
 }
+
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// A token with these claims, signed with the project's secret.
 pub(crate) fn token(claims: &Value) -> String {
@@ -64,7 +66,10 @@ pub(crate) fn with_database<F: Future<Output = ()>>(test: impl FnOnce(std::sync:
         .enable_all()
         .build()
         .expect("a runtime can be built");
-    runtime.block_on(test(database.clone()));
+    // Whoever waits for something that never comes shall fail, not hang.
+    runtime.block_on(async {
+        tokio::time::timeout(LIMIT, test(database.clone())).await.expect("a test ends");
+    });
     // Connections end with the runtime; the database is dropped after them.
     drop(runtime);
     drop(database);
