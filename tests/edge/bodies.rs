@@ -63,6 +63,15 @@ async fn a_function_may_take_a_hundred_megabytes_where_its_settings_say_so() {
 }
 
 #[tokio::test]
+async fn an_answer_shorter_than_it_promised_does_not_look_whole() {
+    let host = Setup::new(SETTINGS).start();
+    if let Ok(answer) = host.request(reqwest::Method::GET, "/functions/v1/hostile/short").send().await {
+        assert!(answer.status() != 200 || answer.bytes().await.is_err());
+    }
+    host.serves_on("hostile").await;
+}
+
+#[tokio::test]
 async fn an_answer_streams_while_it_is_made() {
     let host = Setup::new(SETTINGS).start();
     let mut pieces = host.get("hostile/drip?200").await.bytes_stream();

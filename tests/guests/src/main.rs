@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::hint::black_box;
 
-use futures_lite::stream::unfold;
+use futures_lite::stream::{once, unfold};
 use wasip2::http::types::Fields;
 use wstd::http::body::{Body, Bytes};
 use wstd::http::{Client, Error, Request, Response, StatusCode, Uri};
@@ -30,6 +30,10 @@ async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
         }
         "drip" => Ok(Response::new(drip(number(&request)))),
         "again" => Ok(Response::builder().header("x-run-again", "1").body(Body::empty())?),
+        "short" => {
+            let promised = Response::builder().header("content-length", "100");
+            Ok(promised.body(Body::from_try_stream(once(Ok::<_, Infallible>(Bytes::from_static(b"short")))))?)
+        }
         "print" => {
             let body = String::from_utf8_lossy(request.into_body().contents().await?).into_owned();
             println!("to standard output: {body}");
