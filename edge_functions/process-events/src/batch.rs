@@ -1,7 +1,6 @@
 //! A batch: the events of each account one after the other, accounts side by side.
 
 use std::cell::{Cell, OnceCell};
-use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -14,12 +13,10 @@ use welltrack_kit::tokens::KeyRing;
 use welltrack_kit::{clock, settings};
 
 use crate::event::{Event, Outcome, Settlement};
-use crate::{garmin, micros, strava};
+use crate::{garmin, strava};
 
 /// Accounts whose provider is asked at the same time.
 const AT_ONCE: usize = 8;
-/// Nothing is begun later than this after a batch was claimed: what may still take a minute must fit into the lease.
-const BEGIN_WITHIN: Duration = Duration::from_secs(45);
 
 /// What the events of one run share.
 pub(crate) struct Worker<'a> {
@@ -51,9 +48,8 @@ impl<'a> Worker<'a> {
         self.keys.get_or_init(read).as_ref().map_err(Clone::clone)
     }
 
-    /// What becomes of each.
-    pub(crate) async fn process(&self, events: Vec<Event>) -> Vec<Settlement> {
-        let until = clock::unix_micros().saturating_add(micros(BEGIN_WITHIN));
+    /// What becomes of each; those that could not be begun by `until` are for somebody else.
+    pub(crate) async fn process(&self, events: Vec<Event>, until: UnixMicros) -> Vec<Settlement> {
         let accounts = by_account(events).into_iter().map(|events| self.account(events, until));
         let settlements: Vec<Vec<Settlement>> =
             stream::iter(accounts).buffer_unordered(AT_ONCE).collect().await;

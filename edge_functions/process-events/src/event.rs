@@ -98,6 +98,11 @@ pub(crate) enum News {
 }
 
 impl Event {
+    /// Whether somebody has to be asked before it can be settled: Strava's events only name things, and so do Garmin's pings.
+    pub(crate) fn asks_provider(&self) -> bool {
+        self.source == Provider::Strava || self.payload.get().contains("callbackURL")
+    }
+
     pub(crate) fn settled(self, outcome: Outcome) -> Settlement {
         Settlement { id: self.id, outcome }
     }

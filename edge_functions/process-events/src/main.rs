@@ -1,6 +1,6 @@
 //! `POST /functions/v1/process-events` (service key): turns what providers pushed into readings and workouts.
 //!
-//! Promises: what is claimed is settled, all of a batch in one call; one bad event never costs the others; whatever happens to
+//! Promises: what is claimed is settled, and what needs no provider first; one bad event never costs the others; whatever happens to
 //! this instance, an event is either settled or comes back when its lease runs out. Works until nothing is due or its time is up,
 //! and then says with `x-run-again: 1` that there is more. Stops at what a provider says: which word counts is the database's.
 //!
@@ -26,12 +26,14 @@ use wstd::http::{Body, Error, HeaderValue, Method, Request, StatusCode};
 use wstd::task::sleep;
 
 use crate::batch::Worker;
-use crate::event::{Claim, Settlement};
+use crate::event::{Claim, Event, Settlement};
 
 /// Events in one batch: many share a statement, few are lost to others while this one works.
 const BATCH: u32 = 200;
 /// How long a batch may take; whoever takes longer has died.
 const LEASE_SECONDS: u32 = 120;
+/// Nothing of a batch is begun later than this: what may still take a minute must fit into the lease.
+const BEGIN_WITHIN: Duration = Duration::from_secs(45);
 /// After so long no new batch is begun: the host's own limits are near.
 const TIME: Duration = Duration::from_secs(20);
 /// Between two attempts to say what must not get lost: a server that restarts is back in some seconds.
@@ -46,7 +48,8 @@ const PAUSES: [Duration; 5] = [
 /// What became of the events.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Tally {
-    #[serde(default)]
+    /// Not the database's to say.
+    #[serde(skip_deserializing)]
     claimed: usize,
     processed: u64,
     retried: u64,
@@ -57,7 +60,6 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, other: &Self) {
-        self.claimed += other.claimed;
         self.processed += other.processed;
         self.retried += other.retried;
         self.waiting += other.waiting;
@@ -106,15 +108,19 @@ async fn work(rpc: &Rpc) -> Result<(Tally, bool), RpcError> {
     let mut total = Tally::default();
     loop {
         let claim = json!({"worker": name, "limit": BATCH, "lease_seconds": LEASE_SECONDS});
+        let begin_until = clock::unix_micros().saturating_add(micros(BEGIN_WITHIN));
         let claim: Claim = rpc.call("claim_webhook_events", &claim).await?;
         if claim.events.is_empty() {
             // What is still due is in the hands of others.
             return Ok((total, false));
         }
-        let claimed = claim.events.len();
-        let results = worker.process(claim.events).await;
-        let tally = Tally { claimed, ..settle(rpc, &name, &results).await? };
-        total.add(&tally);
+        total.claimed += claim.events.len();
+        // A provider that is slow must not keep waiting what needs no provider.
+        let (remote, local): (Vec<_>, Vec<_>) = claim.events.into_iter().partition(Event::asks_provider);
+        for events in [local, remote].into_iter().filter(|events| !events.is_empty()) {
+            let results = worker.process(events, begin_until).await;
+            total.add(&settle(rpc, &name, &results).await?);
+        }
         if clock::unix_micros() >= until {
             return Ok((total, claim.pending_now > 0));
         }
