@@ -186,7 +186,7 @@ fn print_status(stack: &Stack) -> Result<()> {
     };
     let extension = one("select extversion from pg_extension where extname = 'pg_welltrack'")?;
     let since = one("select date_trunc('second', pg_postmaster_start_time())")?;
-    let edge = Edge::dev(&stack.layout, &stack)?;
+    let edge = Edge::dev(&stack.layout, stack)?;
     let api = match edge.pid() {
         Some(pid) => format!("{} (process {pid}, log {})", style(edge.url()).cyan(), edge.log().display()),
         None => style("not running: cargo xtask up").yellow().to_string(),

@@ -66,6 +66,13 @@ pub(super) struct Refused {
     pub(super) reason: String,
 }
 
+/// The readings that came to somebody from one source.
+pub(super) struct FromSource {
+    pub(super) source: String,
+    pub(super) stored: i64,
+    pub(super) counting: i64,
+}
+
 /// A metric of a person after the background work.
 #[derive(Default)]
 pub(super) struct Metric {
@@ -110,8 +117,10 @@ impl Api {
     pub(super) fn sign_up(&mut self, person: &Person) -> Result<Member> {
         let user_id = Uuid::new_v4();
         let metadata = json!({"full_name": person.name, "timezone": person.zone_name()});
-        let hash: String =
-            self.jobs.query_one("select extensions.crypt($1, extensions.gen_salt('bf'))", &[&PASSWORD])?.get(0);
+        let hash: String = self
+            .jobs
+            .query_one("select extensions.crypt($1, extensions.gen_salt('bf'))", &[&PASSWORD])?
+            .get(0);
         self.auth.execute(
             "insert into auth.users
                (id, aud, role, email, email_confirmed_at, raw_user_meta_data, encrypted_password, created_at,
@@ -189,8 +198,8 @@ impl Api {
         })
     }
 
-    /// Somebody's readings by source: how many there are and how many of them count.
-    pub(super) fn by_source(&mut self, member: Member) -> Result<Vec<(String, i64, i64)>> {
+    /// Somebody's readings by source.
+    pub(super) fn by_source(&mut self, member: Member) -> Result<Vec<FromSource>> {
         let rows = self.signed_in(member.user_id, |tx| {
             Ok(tx.query(
                 "select source::text, count(*), count(*) filter (where validation_status = 'validated' and is_primary)
@@ -198,7 +207,11 @@ impl Api {
                 &[],
             )?)
         })?;
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+        rows.iter()
+            .map(|row| {
+                Ok(FromSource { source: row.try_get(0)?, stored: row.try_get(1)?, counting: row.try_get(2)? })
+            })
+            .collect()
     }
 
     /// The demo's workouts from Strava.

@@ -101,9 +101,9 @@ fn people(people: &[Chapter]) -> String {
 
 fn by_source(delivered: &Delivered) -> String {
     let rows = delivered.kept.iter().flat_map(|(name, sources)| {
-        sources.iter().enumerate().map(move |(index, (source, stored, counts))| {
+        sources.iter().enumerate().map(move |(index, from)| {
             let name = if index == 0 { style(name).bold().to_string() } else { String::new() };
-            vec![name, source.clone(), grouped(*stored), grouped(*counts)]
+            vec![name, from.source.clone(), grouped(from.stored), grouped(from.counting)]
         })
     });
     table(&["", "source", "stored", "count"], rows, &[2, 3])
@@ -120,7 +120,7 @@ fn latencies(delivered: &Delivered) -> String {
         vec![what.to_owned(), at(0.5), at(0.95), at(0.99)]
     };
     let rows = [row("answered", &delivered.acks), row("in the tables", &delivered.ends)];
-    table(&["", "p50", "p95", "p99"], rows.into_iter(), &[1, 2, 3])
+    table(&["", "p50", "p95", "p99"], rows, &[1, 2, 3])
 }
 
 fn phone(source: Source) -> &'static str {
@@ -323,6 +323,7 @@ mod tests {
     use super::super::people::PEOPLE;
     use super::super::{Sync, batches, generate};
     use super::*;
+    use crate::demo::api::FromSource;
     use uuid::Uuid;
 
     /// A report as wide as it gets.
@@ -380,6 +381,17 @@ mod tests {
             source: "real readings, LifeSnaps, CC BY 4.0".into(),
             people,
             total: 1_234_567,
+            delivered: Delivered {
+                source: "generated readings, seed 42".to_owned(),
+                pushes: 500,
+                acks: vec![Duration::from_millis(2); 500],
+                ends: vec![Duration::from_millis(40); 500],
+                kept: vec![(
+                    "Eleni",
+                    vec![FromSource { source: "garmin".to_owned(), stored: 400, counting: 390 }],
+                )],
+                workouts: 36,
+            },
             signing_up,
             jobs,
         }

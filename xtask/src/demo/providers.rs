@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use super::api::{Api, PASSWORD};
+use super::api::{Api, FromSource, PASSWORD};
 use super::{Chapter, DAYS};
 use crate::edge::{Edge, Extras, program};
 use crate::stack::{Stack, well_known};
@@ -35,8 +35,8 @@ pub(super) struct Delivered {
     pub(super) acks: Vec<Duration>,
     /// From the request to the rows.
     pub(super) ends: Vec<Duration>,
-    /// First name, then for each source the readings that are stored and those that count.
-    pub(super) kept: Vec<(&'static str, Vec<(String, i64, i64)>)>,
+    /// First names, and what came to them from each source.
+    pub(super) kept: Vec<(&'static str, Vec<FromSource>)>,
     pub(super) workouts: i64,
 }
 
