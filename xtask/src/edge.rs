@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -93,9 +92,11 @@ impl Edge {
     /// Its process, if it runs.
     pub(crate) fn pid(&self) -> Option<i32> {
         let pid: i32 = fs::read_to_string(self.dir.join("pid")).ok()?.trim().parse().ok()?;
-        // The number may be another program's by now.
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        (name.trim() == "welltrack-edge").then_some(pid)
+        // The number may be another program's by now, or that of one that has ended and waits to be reaped: by us, who are
+        // its parent.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (name, state) = stat.split_once('(')?.1.rsplit_once(") ")?;
+        (name == "welltrack-edge" && !state.starts_with('Z')).then_some(pid)
     }
 
     /// Builds and starts it, and waits until it serves. A running one of the same program stays.
@@ -177,11 +178,12 @@ impl Edge {
     pub(crate) fn stop(&self) -> Result<()> {
         if let Some(pid) = self.pid() {
             let pid = Pid::from_raw(pid);
-            kill(pid, Signal::SIGTERM)?;
+            drop(kill(pid, Signal::SIGTERM));
             let start = Instant::now();
-            while kill(pid, None) != Err(Errno::ESRCH) && self.pid().is_some() {
+            while self.pid().is_some() {
                 if start.elapsed() > PATIENCE {
-                    kill(pid, Signal::SIGKILL)?;
+                    // It may have ended just now.
+                    drop(kill(pid, Signal::SIGKILL));
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }

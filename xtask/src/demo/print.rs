@@ -58,8 +58,9 @@ pub(super) fn report(report: &Report) -> String {
     section(
         "What the providers pushed",
         &format!(
-            "Garmin and Strava are stand-ins, their days {}; connected by OAuth, pushed to the running host.\n\
-             {} pushes, each day tentative first, then longer, then final; {} workouts. Stored, and what counts.",
+            "Garmin and Strava are stand-ins; their days are {}.\n\
+             Connected by OAuth, pushed to the running host: {} pushes, each day tentative first,\n\
+             then longer, then final, and {} workouts. What is stored, and what of it counts.",
             delivered.source,
             grouped(delivered.pushes as i64),
             delivered.workouts
