@@ -178,12 +178,12 @@ impl Edge {
     pub(crate) fn stop(&self) -> Result<()> {
         if let Some(pid) = self.pid() {
             let pid = Pid::from_raw(pid);
-            drop(kill(pid, Signal::SIGTERM));
+            let _ = kill(pid, Signal::SIGTERM);
             let start = Instant::now();
             while self.pid().is_some() {
                 if start.elapsed() > PATIENCE {
                     // It may have ended just now.
-                    drop(kill(pid, Signal::SIGKILL));
+                    let _ = kill(pid, Signal::SIGKILL);
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }

@@ -69,7 +69,8 @@ pub(super) fn report(report: &Report) -> String {
     );
     section(
         "How long the providers waited",
-        "Answered: from the push to 200, the event safe on disk. In the tables: from the push to its readings.",
+        "Answered: from the push to 200, the event safe on disk.\n\
+         In the tables: from its arrival to its readings.",
         &latencies(delivered),
     );
     section(
