@@ -142,7 +142,8 @@ impl Functions {
         })?;
         watcher.watch(&self.folder, notify::RecursiveMode::NonRecursive)?;
         let mut versions = self.versions.clone();
-        while changes.recv().await.is_some() {
+        // The first look needs no change to be told: one may have come after the components were read, before this watch.
+        loop {
             while tokio::time::timeout(SETTLED, changes.recv()).await.is_ok() {}
             for (name, function) in &self.by_name {
                 let file = file_of(&self.folder, name);
@@ -152,8 +153,10 @@ impl Functions {
                     self.reload(function, file).await;
                 }
             }
+            if changes.recv().await.is_none() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     async fn reload(&self, function: &Function, file: PathBuf) {

@@ -4,6 +4,7 @@
 
 mod answer;
 mod functions;
+mod linger;
 mod logs;
 mod metrics;
 mod routes;

@@ -17,6 +17,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::linger::{Lingering, Noted, Unread};
 use crate::metrics::{InUse, Metrics};
 use crate::settings;
 
@@ -89,10 +90,13 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let open = InUse::of(&self.metrics.connections);
         let router = self.router.clone();
+        let unread = Unread::default();
+        let stream = TokioIo::new(Lingering::new(stream, unread.clone()));
         let service = TowerToHyperService::new(tower::service_fn(move |request: http::Request<Incoming>| {
-            tower::ServiceExt::oneshot(router.clone(), request.map(axum::body::Body::new))
+            let request = request.map(|body| axum::body::Body::new(Noted::new(body, unread.clone())));
+            tower::ServiceExt::oneshot(router.clone(), request)
         }));
-        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        let connection = self.http.serve_connection(stream, service);
         tokio::spawn(async move {
             let ended = match watcher {
                 Some(watcher) => watcher.watch(connection).await,
