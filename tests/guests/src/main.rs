@@ -32,7 +32,8 @@ async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
         "again" => Ok(Response::builder().header("x-run-again", "1").body(Body::empty())?),
         "short" => {
             let promised = Response::builder().header("content-length", "100");
-            Ok(promised.body(Body::from_try_stream(once(Ok::<_, Infallible>(Bytes::from_static(b"short")))))?)
+            Ok(promised
+                .body(Body::from_try_stream(once(Ok::<_, Infallible>(Bytes::from_static(b"short")))))?)
         }
         "print" => {
             let body = String::from_utf8_lossy(request.into_body().contents().await?).into_owned();

@@ -72,7 +72,8 @@ pub(super) fn flows(ctx: &Context, report: &mut Report) {
         let stack = migrated(ctx, "flows")?;
         make_template(&stack)?;
         Cmd::new("cargo")
-            .args(["test", "--quiet", "--package", "welltrack_tests", "--lib", "--bins", "--test", "flows"])
+            .args(["test", "--quiet", "--no-fail-fast", "--package", "welltrack_tests"])
+            .args(["--lib", "--bins", "--test", "flows"])
             .cwd(&ctx.layout.root)
             .env("WELLTRACK_TEST_ADMIN_URL", stack.url(Role::SupabaseAdmin))
             .env("WELLTRACK_TEST_TEMPLATE", TEMPLATE)

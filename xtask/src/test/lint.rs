@@ -9,9 +9,20 @@ use crate::cmd::Cmd;
 use crate::setup::pgrx;
 use crate::stamp::files_below;
 
+/// Workspaces of their own, because they are built for another target. Their sources are plain Rust to any.
+const GUESTS: [&str; 2] = ["edge_functions/Cargo.toml", "tests/guests/Cargo.toml"];
+
 pub(super) fn run(ctx: &Context, report: &mut Report) {
     let cargo = |name: &str| Cmd::new("cargo").arg(name).cwd(&ctx.layout.root).log(ctx.layout.log("lint"));
-    report.check("rustfmt", || cargo("fmt").args(["--all", "--check"]).hint("cargo fmt --all").run());
+    report.check("rustfmt", || {
+        cargo("fmt").args(["--all", "--check"]).hint("cargo fmt --all").run()?;
+        GUESTS.iter().try_for_each(|manifest| {
+            cargo("fmt")
+                .args(["--all", "--check", "--manifest-path", manifest])
+                .hint("cargo fmt --all --manifest-path as tried")
+                .run()
+        })
+    });
     report.check("clippy", || {
         cargo("clippy")
             .args(["--all-targets", "--quiet", "--", "--deny", "warnings"])
@@ -35,6 +46,14 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
             .log(ctx.layout.log("lint"))
             .hint("mend what clippy names")
             .run()
+    });
+    report.check("clippy of the edge functions", || {
+        GUESTS.iter().try_for_each(|manifest| {
+            cargo("clippy")
+                .args(["--all-targets", "--quiet", "--manifest-path", manifest, "--", "--deny", "warnings"])
+                .hint("mend what clippy names")
+                .run()
+        })
     });
     report.check("nothing in the extension is SECURITY DEFINER", || no_security_definer(ctx));
 }
