@@ -3,7 +3,7 @@
 //! Promises: Strava's own keys and types (`updates` are strings, times are epoch seconds), unknown keys among them. An
 //! event carries no reading: whoever wants one fetches the activity.
 
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
