@@ -146,7 +146,7 @@ impl Setup {
 
     /// What a start says that fails.
     pub(crate) fn serve_fails(&self) -> String {
-        let done = self.command("serve").output().unwrap();
+        let done = self.command("serve").args(["--listen", "127.0.0.1:0"]).output().unwrap();
         assert!(!done.status.success());
         String::from_utf8_lossy(&done.stderr).into_owned()
     }

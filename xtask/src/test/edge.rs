@@ -8,6 +8,7 @@ use super::{Context, Report};
 use crate::cluster::{Durability, Role};
 use crate::cmd::Cmd;
 use crate::edge::{self, Edge, Extras, Fleeting};
+use crate::setup::npm;
 use crate::stack::{Stack, well_known};
 use crate::{functions, port};
 
@@ -36,6 +37,22 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
             .env("SUPABASE_URL", host.0.url())
             .env("SUPABASE_ANON_KEY", well_known::ANON_KEY)
             .log(ctx.layout.log("supabase-js"))
+            .hint("the log names the failed tests; `cargo xtask test edge` runs them again")
+            .run()
+    });
+    report.check("a function under another runtime", || {
+        let folder = ctx.layout.root.join("tests/portability");
+        npm::install(&ctx.layout, &folder, "portability", "Installing another runtime for components (npm)")?;
+        let stack = migrated(ctx, "portability")?;
+        let host = Fleeting(Edge::new(&ctx.layout, &stack, port::free()?));
+        host.0.start(&ctx.layout, &stack, &Extras::default())?;
+        Cmd::new("node")
+            .args(["--test", "portability.test.mjs"])
+            .cwd(&folder)
+            .env("SUPABASE_URL", host.0.url())
+            .env("SUPABASE_SERVICE_ROLE_KEY", well_known::SERVICE_KEY)
+            .env("COMPONENT", functions::ensure(&ctx.layout)?.join("garmin-webhook.wasm"))
+            .log(ctx.layout.log("portability"))
             .hint("the log names the failed tests; `cargo xtask test edge` runs them again")
             .run()
     });
