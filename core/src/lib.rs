@@ -13,9 +13,11 @@ pub mod dedupe;
 pub mod metric;
 pub mod providers;
 pub mod reason;
+pub mod recovery;
 pub mod retry;
 pub mod signup;
 pub mod timezone;
+pub mod training;
 pub mod units;
 pub mod validate;
 

@@ -1,4 +1,5 @@
--- From 0.1.0 to 0.2.0: time-ordered ids, the waits of the queue, the app's batch, what an update changed, and the facts by which days and sources are weighed.
+-- From 0.1.0 to 0.2.0: time-ordered ids, the waits of the queue, the app's batch, what an update changed, the facts by which
+-- days and sources are weighed, and the arithmetic of the performance engine.
 \echo Use "ALTER EXTENSION pg_welltrack UPDATE TO '0.2.0'" to load this file. \quit
 
 create function source_priority(source text) returns integer immutable strict parallel safe
@@ -28,3 +29,36 @@ language c as 'MODULE_PATHNAME', 'uuid_v7_wrapper';
 
 create function retry_delay(failed_attempts integer) returns interval immutable strict parallel safe
 language c as 'MODULE_PATHNAME', 'retry_delay_wrapper';
+
+create function intensity_factor(
+  perceived_exertion integer, average_hr_bpm double precision, age_years double precision, workout_type text
+) returns double precision immutable parallel safe
+language c as 'MODULE_PATHNAME', 'intensity_factor_wrapper';
+
+create type recovery_day as (
+  status text, days_missing integer, stress_component double precision, sleep_component double precision,
+  hr_component double precision, load_component double precision, recovery_score double precision,
+  weights_used jsonb, missing_inputs text[], raw_data jsonb
+);
+
+create function recovery_step(
+  state internal, score_date date, sleep_target_hours double precision, local_date date, stress double precision,
+  sleep double precision, hr double precision, training_load double precision
+) returns internal immutable parallel safe
+language c as 'MODULE_PATHNAME', 'recovery_step_wrapper';
+
+create function recovery_result(state internal) returns recovery_day immutable parallel safe
+language c as 'MODULE_PATHNAME', 'recovery_result_wrapper';
+
+create aggregate recovery(
+  score_date date, sleep_target_hours double precision, local_date date, stress double precision,
+  sleep double precision, hr double precision, training_load double precision
+) (sfunc = recovery_step, stype = internal, sspace = 2048, finalfunc = recovery_result, parallel = safe);
+comment on aggregate recovery(date, double precision, date, double precision, double precision, double precision,
+  double precision) is
+  'The recovery score of score_date from one row a local day of the 31 days up to it, in any order.';
+
+create function recovery_curves()
+returns table (component text, weight double precision, formula text, source text, formula_version text)
+immutable strict parallel safe
+language c as 'MODULE_PATHNAME', 'recovery_curves_wrapper';

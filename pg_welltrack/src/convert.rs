@@ -2,10 +2,12 @@
 //!
 //! Promises: nothing is lost on the way, and nothing here panics. Stops at values: what they mean is core's.
 
+use std::ffi::CString;
+
 use pgrx::callconv::{BoxRet, FcInfo};
 use pgrx::datum::Datum;
 use pgrx::prelude::*;
-use pgrx::{Uuid, impl_sql_translatable, varlena};
+use pgrx::{Uuid, direct_function_call_as_datum, impl_sql_translatable, varlena};
 use welltrack_core::UnixMicros;
 
 /// Postgres counts from 2000-01-01, everybody else from 1970-01-01: the microseconds between.
@@ -26,6 +28,14 @@ pub(crate) fn from_unix(micros: UnixMicros) -> Option<TimestampWithTimeZone> {
 
 pub(crate) fn uuid(id: Uuid) -> uuid::Uuid {
     uuid::Uuid::from_bytes(*id.as_bytes())
+}
+
+/// A `jsonb` of text that our own code wrote.
+#[expect(unsafe_code, reason = "calls the type's input function")]
+pub(crate) fn jsonb(text: &str) -> Option<pg_sys::Datum> {
+    let text = CString::new(text).ok()?;
+    // SAFETY: the input function takes a C string, which outlives the call.
+    unsafe { direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())]) }
 }
 
 /// 32 bytes that leave as `bytea`, copied once into memory that Postgres owns.

@@ -10,6 +10,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use welltrack_core::dedupe::DedupeError;
 use welltrack_core::metric::UnknownLabel;
 use welltrack_core::providers::native::{BatchError, MAX_RECORDS};
+use welltrack_core::recovery::WindowError;
 use welltrack_core::units::UnitError;
 
 /// Why a function refused.
@@ -25,6 +26,14 @@ pub(crate) enum Error {
     Batch(BatchError),
     /// Something else than two rows of one type.
     NotRows,
+    /// Days that make no recovery score.
+    Window(WindowError),
+    /// Rows of one group that ask for different scores.
+    OtherDay,
+    /// A part of an aggregate called by itself.
+    NotAggregate,
+    /// A result type of another version than the function's.
+    OtherType,
     /// A trigger function attached where it doesn't belong.
     Trigger(String),
 }
@@ -41,6 +50,12 @@ impl Error {
             Error::Batch(BatchError::Shape(_)) => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             Error::Batch(BatchError::TooMany(_)) => PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             Error::NotRows => PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
+            Error::Window(WindowError::SleepTarget(_)) | Error::OtherDay => {
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE
+            }
+            Error::Window(WindowError::SecondRow { .. }) => PgSqlErrorCode::ERRCODE_CARDINALITY_VIOLATION,
+            Error::NotAggregate => PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+            Error::OtherType => PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
             Error::Trigger(_) => PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
         }
     }
@@ -55,6 +70,8 @@ impl Error {
                     .to_owned()
             }
             Error::Batch(BatchError::TooMany(_)) => format!("Send at most {MAX_RECORDS} records at once."),
+            Error::OtherDay => "Group by person and scored day.".to_owned(),
+            Error::OtherType => "Run ALTER EXTENSION pg_welltrack UPDATE.".to_owned(),
             Error::Trigger(_) => "Attach it AFTER INSERT ON auth.users FOR EACH ROW.".to_owned(),
             _ => return None,
         })
@@ -73,6 +90,10 @@ impl fmt::Display for Error {
             Error::Identity(error) => error.fmt(f),
             Error::Batch(error) => error.fmt(f),
             Error::NotRows => f.write_str("changed_columns compares two rows of one table"),
+            Error::Window(error) => error.fmt(f),
+            Error::OtherDay => f.write_str("one group holds rows for several scores"),
+            Error::NotAggregate => f.write_str("this function is a part of an aggregate"),
+            Error::OtherType => f.write_str("the result type is not the one that this library knows"),
             Error::Trigger(problem) => write!(f, "handle_new_user is attached to the wrong event: {problem}"),
         }
     }

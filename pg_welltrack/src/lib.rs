@@ -9,6 +9,7 @@
     reason = "pgrx's ErrorReport is that large, and only it carries an SQLSTATE"
 )]
 
+mod composite;
 mod convert;
 mod error;
 mod identity;
@@ -18,7 +19,10 @@ mod native;
 mod people;
 mod plausible;
 mod queue;
+mod recovery;
 mod rows;
+mod state;
+mod training;
 
 ::pgrx::pg_module_magic!();
 
