@@ -10,10 +10,14 @@
 #![forbid(unsafe_code)]
 
 pub mod dedupe;
+mod double;
+pub mod forecast;
 pub mod metric;
+pub mod narrative;
 pub mod providers;
 pub mod reason;
 pub mod recovery;
+pub mod regression;
 pub mod retry;
 pub mod signup;
 pub mod timezone;

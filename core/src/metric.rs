@@ -230,6 +230,12 @@ impl Aggregate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownLabel(String);
 
+impl UnknownLabel {
+    pub(crate) fn new(text: String) -> Self {
+        UnknownLabel(text)
+    }
+}
+
 impl fmt::Display for UnknownLabel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

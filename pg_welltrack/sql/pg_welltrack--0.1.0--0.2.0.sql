@@ -62,3 +62,59 @@ create function recovery_curves()
 returns table (component text, weight double precision, formula text, source text, formula_version text)
 immutable strict parallel safe
 language c as 'MODULE_PATHNAME', 'recovery_curves_wrapper';
+
+create type regression as (
+  n bigint, slope_per_day double precision, intercept double precision, r_squared double precision,
+  residual_se double precision, slope_se double precision, mean_x timestamptz, mean_y double precision,
+  sxx double precision
+);
+comment on type regression is
+  'A least-squares line: n points; slope in units of y per day of 24 hours; intercept, the value at 1970-01-01 UTC; share of the variance explained; standard deviation about the line; standard error of the slope; means; sum of squared distances from mean_x in square days.';
+create type prediction as (value double precision, low double precision, high double precision);
+comment on type prediction is 'The value of a line at an instant, and the interval of a single reading there.';
+
+create function regression_step(state internal, y double precision, x timestamptz)
+returns internal immutable parallel safe
+language c as 'MODULE_PATHNAME', 'regression_step_wrapper';
+
+create function regression_combine(state internal, other internal) returns internal immutable parallel safe
+language c as 'MODULE_PATHNAME', 'regression_combine_wrapper';
+
+create function regression_serial(state internal) returns bytea immutable strict parallel safe
+language c as 'MODULE_PATHNAME', 'regression_serial_wrapper';
+
+create function regression_deserial(bytes bytea, _nothing internal) returns internal immutable strict parallel safe
+language c as 'MODULE_PATHNAME', 'regression_deserial_wrapper';
+
+create function regression_result(state internal) returns regression immutable parallel safe
+language c as 'MODULE_PATHNAME', 'regression_result_wrapper';
+
+create aggregate linear_regression(y double precision, x timestamptz) (
+  sfunc = regression_step, stype = internal, sspace = 128, finalfunc = regression_result,
+  combinefunc = regression_combine, serialfunc = regression_serial, deserialfunc = regression_deserial,
+  parallel = safe
+);
+comment on aggregate linear_regression(double precision, timestamptz) is
+  'The least-squares line of y over time. Nulls, NaN and infinities are passed over; n says how many points counted.';
+
+create function predict(r regression, at timestamptz, level double precision default 0.95)
+returns prediction immutable strict parallel safe
+language c as 'MODULE_PATHNAME', 'predict_wrapper';
+
+create type goal_forecast as (
+  status text, projected_date date, projected_low date, projected_high date, confidence double precision
+);
+comment on type goal_forecast is
+  'on_track, reached, not_converging, beyond_horizon or too_few_points; the first day on which the line is at the target; the days between which single readings are expected there (95%); R2 of the line.';
+
+create function forecast(
+  r regression, target double precision, direction text, current double precision, as_of date
+) returns goal_forecast immutable parallel safe
+language c as 'MODULE_PATHNAME', 'forecast_wrapper';
+
+create function forecast_narrative(
+  metric_type text, status text, current_value double precision, target_value double precision,
+  slope_per_day double precision, projected_date date, projected_low date, projected_high date,
+  confidence double precision, recovery regression default null, units text default 'metric'
+) returns text immutable parallel safe
+language c as 'MODULE_PATHNAME', 'forecast_narrative_wrapper';

@@ -9,6 +9,7 @@ use pgrx::datum::Datum;
 use pgrx::prelude::*;
 use pgrx::{Uuid, direct_function_call_as_datum, impl_sql_translatable, varlena};
 use welltrack_core::UnixMicros;
+use welltrack_core::forecast::EpochDay;
 
 /// Postgres counts from 2000-01-01, everybody else from 1970-01-01: the microseconds between.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
@@ -24,6 +25,19 @@ pub(crate) fn to_unix(time: TimestampWithTimeZone) -> UnixMicros {
 /// `None` where Postgres has no such instant.
 pub(crate) fn from_unix(micros: UnixMicros) -> Option<TimestampWithTimeZone> {
     micros.checked_sub(POSTGRES_EPOCH)?.try_into().ok()
+}
+
+/// The days between the two epochs.
+const POSTGRES_EPOCH_DAY: EpochDay = 10_957;
+
+/// `None` for the infinities.
+pub(crate) fn to_epoch_day(date: Date) -> Option<EpochDay> {
+    date.is_finite().then(|| date.to_pg_epoch_days().saturating_add(POSTGRES_EPOCH_DAY))
+}
+
+/// `None` where Postgres has no such day.
+pub(crate) fn from_epoch_day(day: EpochDay) -> Option<Date> {
+    day.checked_sub(POSTGRES_EPOCH_DAY)?.try_into().ok()
 }
 
 pub(crate) fn uuid(id: Uuid) -> uuid::Uuid {

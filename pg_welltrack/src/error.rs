@@ -11,6 +11,7 @@ use welltrack_core::dedupe::DedupeError;
 use welltrack_core::metric::UnknownLabel;
 use welltrack_core::providers::native::{BatchError, MAX_RECORDS};
 use welltrack_core::recovery::WindowError;
+use welltrack_core::regression::LEVELS;
 use welltrack_core::units::UnitError;
 
 /// Why a function refused.
@@ -30,6 +31,8 @@ pub(crate) enum Error {
     Window(WindowError),
     /// Rows of one group that ask for different scores.
     OtherDay,
+    /// A probability for which there is no interval.
+    Level(f64),
     /// A part of an aggregate called by itself.
     NotAggregate,
     /// A result type of another version than the function's.
@@ -50,7 +53,7 @@ impl Error {
             Error::Batch(BatchError::Shape(_)) => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             Error::Batch(BatchError::TooMany(_)) => PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             Error::NotRows => PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
-            Error::Window(WindowError::SleepTarget(_)) | Error::OtherDay => {
+            Error::Window(WindowError::SleepTarget(_)) | Error::OtherDay | Error::Level(_) => {
                 PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE
             }
             Error::Window(WindowError::SecondRow { .. }) => PgSqlErrorCode::ERRCODE_CARDINALITY_VIOLATION,
@@ -92,6 +95,7 @@ impl fmt::Display for Error {
             Error::NotRows => f.write_str("changed_columns compares two rows of one table"),
             Error::Window(error) => error.fmt(f),
             Error::OtherDay => f.write_str("one group holds rows for several scores"),
+            Error::Level(level) => write!(f, "a level of {level:?} is outside {}..{}", LEVELS.0, LEVELS.1),
             Error::NotAggregate => f.write_str("this function is a part of an aggregate"),
             Error::OtherType => f.write_str("the result type is not the one that this library knows"),
             Error::Trigger(problem) => write!(f, "handle_new_user is attached to the wrong event: {problem}"),

@@ -12,6 +12,7 @@
 mod composite;
 mod convert;
 mod error;
+mod forecast;
 mod identity;
 mod ids;
 mod metrics;
@@ -20,6 +21,7 @@ mod people;
 mod plausible;
 mod queue;
 mod recovery;
+mod regression;
 mod rows;
 mod state;
 mod training;

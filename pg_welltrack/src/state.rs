@@ -30,3 +30,14 @@ pub(crate) fn begin<T: Copy>(fcinfo: pg_sys::FunctionCallInfo, state: T) -> Resu
         Ok(Internal::from(Some(pg_sys::Datum::from(place))))
     }
 }
+
+/// A state on its way into another one, in the memory that the caller has chosen for it.
+#[expect(unsafe_code, reason = "puts a state where `known` looks for it")]
+pub(crate) fn pass<T: Copy>(state: T) -> Internal {
+    // SAFETY: as above.
+    unsafe {
+        let place: *mut T = PgMemoryContexts::CurrentMemoryContext.palloc_struct();
+        place.write(state);
+        Internal::from(Some(pg_sys::Datum::from(place)))
+    }
+}
