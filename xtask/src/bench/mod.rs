@@ -1,7 +1,10 @@
 //! `bench`: speed, measured on a database of its own, as ratios with their targets beside them.
 
+mod edge;
 mod ingest;
+mod load;
 mod measure;
+mod servers;
 mod stage;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,7 +15,7 @@ use crate::stack::Stack;
 use crate::ui;
 
 /// The benchmarks there are.
-pub(crate) const NAMES: [&str; 1] = ["ingest"];
+pub(crate) const NAMES: [&str; 2] = ["ingest", "edge"];
 
 /// Runs the benchmark of that name on a fresh stack; an error if a target is missed.
 pub(crate) fn run(stack: &Stack, name: &str) -> Result<()> {
@@ -20,6 +23,7 @@ pub(crate) fn run(stack: &Stack, name: &str) -> Result<()> {
         stack.url(Role::SupabaseAdmin).parse().context("reading the database's address")?;
     let met = match name {
         "ingest" => ingest::run(&database, &|what| ui::note(what))?,
+        "edge" => edge::run(stack, &|what| ui::note(what))?,
         _ => bail!("there is no benchmark `{name}`; there are: {}", NAMES.join(", ")),
     };
     ensure!(met, "`bench {name}` missed a target: see the table");
