@@ -175,10 +175,11 @@ pub fn forecast(line: &Line, goal: &Goal) -> Forecast {
     }
     let Some((slope, slope_se, t)) = trend(line) else { return Forecast::TooFewPoints };
     let slope = sign * slope;
-    if slope <= t * slope_se {
+    let converging = slope > t * slope_se;
+    if !converging {
         return Forecast::NotConverging;
     }
-    let confidence = line.r_squared.unwrap_or_default();
+    let confidence = line.r_squared.filter(|share| (0.0..=1.0).contains(share)).unwrap_or_default();
     let distance = sign * (goal.target - line.mean_y);
     let residual = t * line.residual_se.unwrap_or_default();
     let (low, high) = crossings(line, distance, slope, residual);
