@@ -41,6 +41,7 @@ create table public.wt_profiles (
   allergies text[] check (cardinality(allergies) <= 100),
   preferences jsonb not null default '{}'
     check (jsonb_typeof(preferences) = 'object' and pg_column_size(preferences) <= 65536),
+  sleep_target_hours double precision not null default 8 check (sleep_target_hours between 4 and 14),
   modules_provisioned_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -56,7 +57,7 @@ create index wt_profiles_user_idx on public.wt_profiles (user_id);
 -- Clients make and edit profiles but never decide which one is the account's own.
 call wt_private.protect('public.wt_profiles', 'owned', audited => true, client_columns => array[
   'id', 'user_id', 'display_name', 'avatar_url', 'date_of_birth', 'gender', 'height_cm', 'weight_kg', 'activity_level',
-  'fitness_goals', 'dietary_restrictions', 'allergies', 'preferences', 'created_at', 'updated_at']);
+  'fitness_goals', 'dietary_restrictions', 'allergies', 'preferences', 'sleep_target_hours', 'created_at', 'updated_at']);
 
 create function wt_private.keep_primary_profile() returns trigger
 language plpgsql set search_path = '' as $$

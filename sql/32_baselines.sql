@@ -49,8 +49,9 @@ create function wt_private.settle_priority(
   where m.id = s.id and s.is_primary <> s.counts
 $$;
 
--- After every statement on readings, once: settle the priority of the days it touched, and mark the baselines whose
--- input it changed. SECURITY DEFINER because clients may write neither.
+-- After every statement on readings, once: settle the priority of the days it touched, and mark the baselines and days
+-- whose input it changed. SECURITY DEFINER because clients may write none of these. A new reading is raw and counts for
+-- nothing yet: what marks is the verdict on it, so that its arrival pays nothing.
 --
 -- Nearly everybody has one source for a metric. So before any day is looked at, one scan of the days in question asks
 -- which metrics have a second source at all.
@@ -106,6 +107,15 @@ begin
       select distinct d.user_id, d.profile_id, d.metric_type from days d
       order by d.profile_id, d.metric_type
       on conflict (profile_id, metric_type) do update set is_stale = true where not b.is_stale
+    ), marked as (
+      -- As mark_days does, without another pass over the days.
+      insert into public.wt_engine_marks as k (id, user_id, stale_from, stale_to)
+      select d.profile_id, d.user_id, min(d.local_date), max(d.local_date) from days d
+      group by d.profile_id, d.user_id
+      order by d.profile_id
+      on conflict (id) do update
+        set stale_from = least(k.stale_from, excluded.stale_from), stale_to = greatest(k.stale_to, excluded.stale_to)
+        where (k.stale_from <= excluded.stale_from and k.stale_to >= excluded.stale_to) is not true
     ), span as (
       select d.profile_id, min(d.local_date) as first_day, max(d.local_date) as last_day
       from days d group by d.profile_id
@@ -132,6 +142,7 @@ begin
     select array_agg(d.profile_id), array_agg(d.metric_type), array_agg(d.local_date)
     into profile_ids, metric_types, local_dates
     from (select distinct o.profile_id, o.metric_type, o.local_date from old_rows o) d;
+    perform wt_private.mark_days(profile_ids, local_dates);
   end if;
 
   if current_setting('wt.moving', true) = 'on' then

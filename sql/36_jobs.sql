@@ -1,4 +1,4 @@
--- Flow 2, the background: raw readings become validated or rejected, and stale baselines are computed anew. Any
+-- Flow 2, the background: raw readings become validated or rejected, and stale baselines and days are computed anew. Any
 -- scheduler may call these functions; runs that overlap share the work instead of waiting for each other.
 
 -- Judges up to `max_rows` raw readings; answers how many it judged. Readings of people whose readings somebody else is
@@ -64,15 +64,17 @@ begin
   return refreshed;
 end $$;
 
--- What a scheduler calls: raw readings, then stale baselines, in portions. Answers {"judged", "baselines"}: both 0 when
--- nothing was left to do. People whose readings are judged can't write others until this is over, so a run begins no
--- portion after its fifth second and leaves the rest to the next one.
+-- What a scheduler calls: raw readings, then stale baselines and days, in portions. Answers {"judged", "baselines", "days"}
+-- (`days` counts profiles whose days were summed up): all 0 when nothing was left to do. People whose readings are judged
+-- can't write others until this is over, so a run begins no portion after its fifth second and leaves the rest to the next
+-- one.
 create function public.run_health_jobs() returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
   portion integer;
   judged integer := 0;
   baselines integer := 0;
+  days integer := 0;
 begin
   loop
     portion := public.validate_pending_metrics();
@@ -84,7 +86,12 @@ begin
     baselines := baselines + portion;
     exit when portion = 0 or clock_timestamp() > now() + interval '5 seconds';
   end loop;
-  return jsonb_build_object('judged', judged, 'baselines', baselines);
+  loop
+    portion := public.refresh_daily_values();
+    days := days + portion;
+    exit when portion = 0 or clock_timestamp() > now() + interval '5 seconds';
+  end loop;
+  return jsonb_build_object('judged', judged, 'baselines', baselines, 'days', days);
 end $$;
 
 grant execute on function public.validate_pending_metrics(integer), public.refresh_baselines(integer),

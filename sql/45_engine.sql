@@ -2,11 +2,18 @@
 
 create type public.wt_goal_direction as enum ('increase', 'decrease');
 
+create type public.wt_score_status as enum ('scored', 'calibrating', 'insufficient');
+create type public.wt_forecast_status as enum (
+  'on_track', 'reached', 'not_converging', 'beyond_horizon', 'too_few_points', 'calibrating');
+
 create table public.wt_recovery_scores (
-  id uuid primary key default gen_random_uuid(),
+  -- Ordered by time: the night adds a row for everybody, and this index grows at its end.
+  id uuid primary key default welltrack.uuid_v7(),
   user_id uuid not null,
   profile_id uuid not null,
   score_date date not null,
+  status public.wt_score_status not null default 'insufficient',
+  days_missing integer not null default 0 check (days_missing between 0 and 14),
   stress_component double precision check (stress_component between 0 and 100),
   sleep_component double precision check (sleep_component between 0 and 100),
   hr_component double precision check (hr_component between 0 and 100),
@@ -18,11 +25,20 @@ create table public.wt_recovery_scores (
   raw_data jsonb not null default '{}',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
+  check ((recovery_score is not null) = (status = 'scored')),
+  -- Leads with the profile, so it serves the foreign key as well: the night pays for every index.
   unique (profile_id, score_date),
   foreign key (profile_id, user_id) references public.wt_profiles (id, user_id) on delete cascade
-);
-create index wt_recovery_scores_profile_idx on public.wt_recovery_scores (profile_id, user_id);
-call wt_private.protect('public.wt_recovery_scores', 'read_own');
+) with (autovacuum_vacuum_insert_scale_factor = 0.02);
+comment on table public.wt_recovery_scores is
+  'A row for each day with stress, sleep, resting heart rate or training in the week; a heuristic without medical meaning';
+comment on column public.wt_recovery_scores.status is
+  'scored; calibrating: days_missing more days with data until the baseline is there; insufficient: fewer than two components';
+comment on column public.wt_recovery_scores.weights_used is 'share of each component, adding up to 1; renormalised where one is missing';
+comment on column public.wt_recovery_scores.raw_data is 'the numbers that went in: minutes, beats per minute, training loads, days';
+-- A new row has its times by default and is spared the trigger.
+call wt_private.protect('public.wt_recovery_scores', 'read_own', touched => false);
+create trigger touch before update on public.wt_recovery_scores for each row execute function wt_private.touch();
 
 create table public.wt_goals (
   id uuid primary key default gen_random_uuid(),
@@ -40,8 +56,11 @@ create table public.wt_goals (
   unique (id, user_id),
   foreign key (profile_id, user_id) references public.wt_profiles (id, user_id) on delete cascade
 );
+comment on column public.wt_goals.current_value is 'the latest daily value when the goal was set; wt_forecasts has that of today';
+comment on column public.wt_goals.unit is 'the canonical unit of the metric; set_goal() converts';
 create index wt_goals_profile_idx on public.wt_goals (profile_id, user_id);
-call wt_private.protect('public.wt_goals', 'owned');
+create unique index wt_goals_one_active on public.wt_goals (profile_id, metric_type) where is_active;
+call wt_private.protect('public.wt_goals', 'owned', audited => true);
 
 create table public.wt_forecasts (
   id uuid primary key default gen_random_uuid(),
@@ -49,6 +68,8 @@ create table public.wt_forecasts (
   profile_id uuid not null,
   goal_id uuid not null unique,
   metric_type public.wt_metric_type not null,
+  status public.wt_forecast_status not null default 'too_few_points',
+  as_of date,
   current_value double precision,
   target_value double precision,
   slope_per_day double precision,
@@ -66,7 +87,14 @@ create table public.wt_forecasts (
   updated_at timestamptz not null default now(),
   foreign key (profile_id, user_id) references public.wt_profiles (id, user_id) on delete cascade,
   foreign key (goal_id, user_id) references public.wt_goals (id, user_id) on delete cascade
-);
+) with (fillfactor = 60);
+comment on table public.wt_forecasts is 'Where the last 30 days of an active goal''s metric lead, changed in place each night';
+comment on column public.wt_forecasts.as_of is 'the last day that it looked at';
+comment on column public.wt_forecasts.slope_per_day is 'canonical units of the metric a day';
+comment on column public.wt_forecasts.intercept is 'of the line at 1970-01-01, in canonical units: value = intercept + slope_per_day x days since then';
+comment on column public.wt_forecasts.projected_low is 'first day on which the 95% prediction band touches the target; null where it never does within ten years';
+comment on column public.wt_forecasts.projected_high is 'day from which the whole 95% prediction band is past the target; null where that is beyond ten years';
+comment on column public.wt_forecasts.confidence is '0 to 1, from R2: how much of the up and down the line explains';
 create index wt_forecasts_profile_idx on public.wt_forecasts (profile_id, user_id);
 create index wt_forecasts_goal_idx on public.wt_forecasts (goal_id, user_id);
 call wt_private.protect('public.wt_forecasts', 'read_own');

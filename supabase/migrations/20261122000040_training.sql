@@ -102,6 +102,13 @@ create table public.wt_training_loads (
   foreign key (profile_id, user_id) references public.wt_profiles (id, user_id) on delete cascade,
   foreign key (workout_id, user_id) references public.wt_workouts (id, user_id) on delete cascade
 );
+comment on table public.wt_training_loads is
+  'One row a workout, and one a day for active minutes that no workout accounts for: minutes x intensity factor (CR-10)';
+comment on column public.wt_training_loads.duration_minutes is
+  'the minutes that count here: not those that a better source''s workout, or any workout of the day, has counted already';
+comment on column public.wt_training_loads.load_date is 'the person''s local day on which the workout began when it came in';
+create unique index wt_training_loads_active_day on public.wt_training_loads (profile_id, load_date)
+  where load_type = 'active_minutes';
 create index wt_training_loads_profile_idx on public.wt_training_loads (profile_id, user_id, load_date);
 create index wt_training_loads_workout_idx on public.wt_training_loads (workout_id, user_id);
 call wt_private.protect('public.wt_training_loads', 'read_own');

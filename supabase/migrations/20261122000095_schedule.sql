@@ -22,16 +22,29 @@ begin
 end $$;
 grant execute on function public.prune_logs(integer, integer, integer) to service_role;
 
-do $$ begin
+do $block$ begin
   begin
     create extension if not exists pg_cron with schema pg_catalog;
   exception when raise_exception or undefined_file or feature_not_supported then
     -- pg_cron serves one database of a server and says so when asked for in another.
-    raise warning 'no schedule here (%): call run_health_jobs() every minute, purge_webhook_events() every ten and prune_logs() daily', sqlerrm;
+    raise warning 'no schedule here (%): call run_health_jobs() every minute, purge_webhook_events() every ten, run_performance_engine() and prune_logs() daily', sqlerrm;
     return;
   end;
   perform cron.schedule('welltrack-health-jobs', '* * * * *', 'select public.run_health_jobs()');
   -- Providers' events are kept for 30 days; schedule the job anew with another number to change that.
   perform cron.schedule('welltrack-purge-events', '*/10 * * * *', 'select public.purge_webhook_events(keep_days => 30)');
+  -- Midnight in UTC (pg_cron's own time zone), for everybody: again and again until nothing is left, each time a transaction of
+  -- its own, so that nobody's marks are held for longer than a few seconds. (A block and not a procedure: what pins its search
+  -- path may not commit.)
+  perform cron.schedule('welltrack-performance-engine', '0 0 * * *', $job$do $$
+declare
+  done jsonb;
+begin
+  loop
+    done := public.run_performance_engine();
+    commit;
+    exit when not (done ->> 'left')::boolean;
+  end loop;
+end $$$job$);
   perform cron.schedule('welltrack-prune-logs', '17 3 * * *', 'select public.prune_logs()');
-end $$;
+end $block$;

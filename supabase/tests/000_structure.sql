@@ -6,7 +6,7 @@ select plan(21);
 select has_extension('pg_welltrack', 'the rules of a reading are in the extension');
 select tables_are('public', array[
   'wt_ai_audit_log', 'wt_ai_memory', 'wt_ai_plan_limits', 'wt_ai_usage', 'wt_audit_log', 'wt_baselines',
-  'wt_connection_tokens', 'wt_daily_logs', 'wt_error_log', 'wt_exercises', 'wt_forecasts', 'wt_goals',
+  'wt_connection_tokens', 'wt_daily_logs', 'wt_daily_values', 'wt_engine_marks', 'wt_error_log', 'wt_exercises', 'wt_forecasts', 'wt_goals',
   'wt_health_connections', 'wt_health_metrics', 'wt_insights', 'wt_leftovers', 'wt_meal_nutrient_breakdown', 'wt_meals',
   'wt_nutrient_targets', 'wt_nutrients', 'wt_oauth_states', 'wt_pantry_items', 'wt_plan_items', 'wt_plans', 'wt_profile_modules',
   'wt_profiles', 'wt_recipe_ingredients', 'wt_recipe_steps', 'wt_recipes', 'wt_recovery_scores', 'wt_reminders',
@@ -19,7 +19,7 @@ select is_empty(
 select set_eq(
   $$select relname::text from pg_class c where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
     and not exists (select from pg_policy p where p.polrelid = c.oid)$$,
-  array['wt_connection_tokens', 'wt_error_log', 'wt_oauth_states', 'wt_webhook_events'], 'only what no client sees has no policy');
+  array['wt_connection_tokens', 'wt_engine_marks', 'wt_error_log', 'wt_oauth_states', 'wt_webhook_events'], 'only what no client sees has no policy');
 select is_empty(
   $$select tablename, policyname from pg_policies where schemaname = 'public' and roles && '{anon,public}'$$,
   'no policy lets anybody in who has not signed in');

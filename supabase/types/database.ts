@@ -401,6 +401,129 @@ export type Database = {
           },
         ]
       }
+      wt_daily_values: {
+        Row: {
+          active_minutes: number | null
+          blood_pressure: number | null
+          body_fat: number | null
+          calories: number | null
+          created_at: string
+          distance: number | null
+          hr: number | null
+          hrv: number | null
+          id: string
+          local_date: string
+          profile_id: string
+          sleep: number | null
+          spo2: number | null
+          steps: number | null
+          stress: number | null
+          training_load: number | null
+          updated_at: string
+          user_id: string
+          vo2max: number | null
+          weight: number | null
+        }
+        ComputedFields: never
+        Insert: {
+          active_minutes?: number | null
+          blood_pressure?: number | null
+          body_fat?: number | null
+          calories?: number | null
+          created_at?: string
+          distance?: number | null
+          hr?: number | null
+          hrv?: number | null
+          id?: string
+          local_date: string
+          profile_id: string
+          sleep?: number | null
+          spo2?: number | null
+          steps?: number | null
+          stress?: number | null
+          training_load?: number | null
+          updated_at?: string
+          user_id: string
+          vo2max?: number | null
+          weight?: number | null
+        }
+        Update: {
+          active_minutes?: number | null
+          blood_pressure?: number | null
+          body_fat?: number | null
+          calories?: number | null
+          created_at?: string
+          distance?: number | null
+          hr?: number | null
+          hrv?: number | null
+          id?: string
+          local_date?: string
+          profile_id?: string
+          sleep?: number | null
+          spo2?: number | null
+          steps?: number | null
+          stress?: number | null
+          training_load?: number | null
+          updated_at?: string
+          user_id?: string
+          vo2max?: number | null
+          weight?: number | null
+        }
+        Relationships: [
+          {
+            foreignKeyName: 'wt_daily_values_profile_id_user_id_fkey'
+            columns: ['profile_id', 'user_id']
+            isOneToOne: false
+            referencedRelation: 'wt_profiles'
+            referencedColumns: ['id', 'user_id']
+          },
+        ]
+      }
+      wt_engine_marks: {
+        Row: {
+          created_at: string
+          forecast_due: boolean
+          id: string
+          score_from: string | null
+          score_to: string | null
+          stale_from: string | null
+          stale_to: string | null
+          updated_at: string
+          user_id: string
+        }
+        ComputedFields: never
+        Insert: {
+          created_at?: string
+          forecast_due?: boolean
+          id: string
+          score_from?: string | null
+          score_to?: string | null
+          stale_from?: string | null
+          stale_to?: string | null
+          updated_at?: string
+          user_id: string
+        }
+        Update: {
+          created_at?: string
+          forecast_due?: boolean
+          id?: string
+          score_from?: string | null
+          score_to?: string | null
+          stale_from?: string | null
+          stale_to?: string | null
+          updated_at?: string
+          user_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: 'wt_engine_marks_id_user_id_fkey'
+            columns: ['id', 'user_id']
+            isOneToOne: false
+            referencedRelation: 'wt_profiles'
+            referencedColumns: ['id', 'user_id']
+          },
+        ]
+      }
       wt_error_log: {
         Row: {
           context: NonNullable<Json>
@@ -471,6 +594,7 @@ export type Database = {
       }
       wt_forecasts: {
         Row: {
+          as_of: string | null
           calculated_at: string
           confidence: number | null
           created_at: string
@@ -488,12 +612,14 @@ export type Database = {
           projected_low: string | null
           r_squared: number | null
           slope_per_day: number | null
+          status: Database['public']['Enums']['wt_forecast_status']
           target_value: number | null
           updated_at: string
           user_id: string
         }
         ComputedFields: never
         Insert: {
+          as_of?: string | null
           calculated_at?: string
           confidence?: number | null
           created_at?: string
@@ -511,11 +637,13 @@ export type Database = {
           projected_low?: string | null
           r_squared?: number | null
           slope_per_day?: number | null
+          status?: Database['public']['Enums']['wt_forecast_status']
           target_value?: number | null
           updated_at?: string
           user_id: string
         }
         Update: {
+          as_of?: string | null
           calculated_at?: string
           confidence?: number | null
           created_at?: string
@@ -533,6 +661,7 @@ export type Database = {
           projected_low?: string | null
           r_squared?: number | null
           slope_per_day?: number | null
+          status?: Database['public']['Enums']['wt_forecast_status']
           target_value?: number | null
           updated_at?: string
           user_id?: string
@@ -1335,6 +1464,7 @@ export type Database = {
           modules_provisioned_at: string | null
           preferences: NonNullable<Json>
           profile_type: Database['public']['Enums']['wt_profile_type']
+          sleep_target_hours: number
           updated_at: string
           user_id: string
           weight_kg: number | null
@@ -1356,6 +1486,7 @@ export type Database = {
           modules_provisioned_at?: string | null
           preferences?: NonNullable<Json>
           profile_type?: Database['public']['Enums']['wt_profile_type']
+          sleep_target_hours?: number
           updated_at?: string
           user_id?: string
           weight_kg?: number | null
@@ -1376,6 +1507,7 @@ export type Database = {
           modules_provisioned_at?: string | null
           preferences?: NonNullable<Json>
           profile_type?: Database['public']['Enums']['wt_profile_type']
+          sleep_target_hours?: number
           updated_at?: string
           user_id?: string
           weight_kg?: number | null
@@ -1561,6 +1693,7 @@ export type Database = {
       wt_recovery_scores: {
         Row: {
           created_at: string
+          days_missing: number
           formula_version: string
           hr_component: number | null
           id: string
@@ -1571,6 +1704,7 @@ export type Database = {
           recovery_score: number | null
           score_date: string
           sleep_component: number | null
+          status: Database['public']['Enums']['wt_score_status']
           stress_component: number | null
           updated_at: string
           user_id: string
@@ -1579,6 +1713,7 @@ export type Database = {
         ComputedFields: never
         Insert: {
           created_at?: string
+          days_missing?: number
           formula_version: string
           hr_component?: number | null
           id?: string
@@ -1589,6 +1724,7 @@ export type Database = {
           recovery_score?: number | null
           score_date: string
           sleep_component?: number | null
+          status?: Database['public']['Enums']['wt_score_status']
           stress_component?: number | null
           updated_at?: string
           user_id: string
@@ -1596,6 +1732,7 @@ export type Database = {
         }
         Update: {
           created_at?: string
+          days_missing?: number
           formula_version?: string
           hr_component?: number | null
           id?: string
@@ -1606,6 +1743,7 @@ export type Database = {
           recovery_score?: number | null
           score_date?: string
           sleep_component?: number | null
+          status?: Database['public']['Enums']['wt_score_status']
           stress_component?: number | null
           updated_at?: string
           user_id?: string
@@ -2182,6 +2320,8 @@ export type Database = {
       create_oauth_state: { Args: { '': Json }; Returns: Json }
       discard_dead_letter: { Args: { event_id: string }; Returns: boolean }
       disconnect_provider: { Args: { '': Json }; Returns: Json }
+      end_goal: { Args: { goal_id: string }; Returns: Json }
+      explain_recovery: { Args: { profile_id: string; score_date?: string }; Returns: Json }
       export_my_data: { Args: Record<PropertyKey, never>; Returns: Json }
       find_connection: { Args: { '': Json }; Returns: Json }
       get_connection_token: { Args: { '': Json }; Returns: Json }
@@ -2201,17 +2341,31 @@ export type Database = {
         }[]
       }
       log_error: { Args: { '': Json }; Returns: Json }
+      my_daily_summary: { Args: { day?: string }; Returns: Json }
       prune_logs: { Args: { audit_days?: number; error_days?: number; portion?: number }; Returns: number }
       purge_webhook_events: { Args: { keep_days?: number; portion?: number }; Returns: number }
       queue_stats: { Args: { '': Json }; Returns: Json }
       receive_webhook_events: { Args: { '': Json }; Returns: Json }
       refresh_baselines: { Args: { max_baselines?: number }; Returns: number }
+      refresh_daily_values: { Args: { max_profiles?: number }; Returns: number }
       replay_dead_letters: {
         Args: { event_id?: string; event_type?: string; source?: Database['public']['Enums']['wt_provider'] }
         Returns: number
       }
       rotate_token: { Args: { '': Json }; Returns: Json }
       run_health_jobs: { Args: Record<PropertyKey, never>; Returns: Json }
+      run_performance_engine: { Args: { as_of?: string; user_id?: string }; Returns: Json }
+      set_goal: {
+        Args: {
+          deadline?: string
+          direction?: Database['public']['Enums']['wt_goal_direction']
+          metric_type: Database['public']['Enums']['wt_metric_type']
+          profile_id: string
+          target_value: number
+          unit?: string
+        }
+        Returns: Json
+      }
       settle_webhook_events: { Args: { '': Json }; Returns: Json }
       show_dead_letter: { Args: { event_id: string }; Returns: Json }
       store_connection: { Args: { '': Json }; Returns: Json }
@@ -2229,6 +2383,13 @@ export type Database = {
       wt_difficulty: 'easy' | 'medium' | 'hard'
       wt_event_status: 'pending' | 'processing' | 'processed' | 'dead_letter'
       wt_exercise_kind: 'strength' | 'cardio' | 'mobility' | 'balance' | 'sport'
+      wt_forecast_status:
+        | 'on_track'
+        | 'reached'
+        | 'not_converging'
+        | 'beyond_horizon'
+        | 'too_few_points'
+        | 'calibrating'
       wt_gender: 'female' | 'male' | 'other' | 'undisclosed'
       wt_goal_direction: 'increase' | 'decrease'
       wt_load_type: 'workout' | 'activity' | 'active_minutes'
@@ -2268,6 +2429,7 @@ export type Database = {
       wt_profile_type: 'parent' | 'dependent'
       wt_provider: 'garmin' | 'strava'
       wt_recipe_source: 'url' | 'ocr' | 'ai' | 'manual'
+      wt_score_status: 'scored' | 'calibrating' | 'insufficient'
       wt_sync_operation: 'insert' | 'update' | 'upsert' | 'delete'
       wt_validation_status: 'raw' | 'validated' | 'rejected'
       wt_workout_source: 'manual' | 'plan' | 'garmin' | 'strava' | 'healthkit' | 'health_connect'
@@ -2393,6 +2555,14 @@ export const Constants = {
       wt_difficulty: ['easy', 'medium', 'hard'],
       wt_event_status: ['pending', 'processing', 'processed', 'dead_letter'],
       wt_exercise_kind: ['strength', 'cardio', 'mobility', 'balance', 'sport'],
+      wt_forecast_status: [
+        'on_track',
+        'reached',
+        'not_converging',
+        'beyond_horizon',
+        'too_few_points',
+        'calibrating',
+      ],
       wt_gender: ['female', 'male', 'other', 'undisclosed'],
       wt_goal_direction: ['increase', 'decrease'],
       wt_load_type: ['workout', 'activity', 'active_minutes'],
@@ -2434,6 +2604,7 @@ export const Constants = {
       wt_profile_type: ['parent', 'dependent'],
       wt_provider: ['garmin', 'strava'],
       wt_recipe_source: ['url', 'ocr', 'ai', 'manual'],
+      wt_score_status: ['scored', 'calibrating', 'insufficient'],
       wt_sync_operation: ['insert', 'update', 'upsert', 'delete'],
       wt_validation_status: ['raw', 'validated', 'rejected'],
       wt_workout_source: ['manual', 'plan', 'garmin', 'strava', 'healthkit', 'health_connect'],

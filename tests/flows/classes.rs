@@ -48,6 +48,8 @@ const TABLES: &[(&str, &str)] = &[
     ("wt_baselines",               "read_own"),
     ("wt_connection_tokens",       "service"),
     ("wt_daily_logs",              "owned"),
+    ("wt_daily_values",            "read_own"),
+    ("wt_engine_marks",            "service"),
     ("wt_error_log",               "service"),
     ("wt_exercises",               "reference"),
     ("wt_forecasts",               "read_own"),

@@ -17,6 +17,7 @@ use welltrack_tests::{Caller, Person, TestDb, sqlstate};
 const AUDITED: &[(&str, &str, &[&str])] = &[
     ("wt_ai_plan_limits",     "daily_calls = 7",                       &["daily_calls"]),
     ("wt_daily_logs",         "mood = 5, energy = 6",                  &["mood", "energy"]),
+    ("wt_goals",              "target_value = 77, deadline = '2030-01-01'", &["target_value", "deadline"]),
     ("wt_health_connections", "is_connected = false, scopes = '{a}'",  &["scopes", "is_connected"]),
     ("wt_health_metrics",     "value_num = 51",                        &["value_num"]),
     ("wt_plan_items",         "completed = true, sort_order = 9",      &["completed", "sort_order"]),

@@ -124,15 +124,16 @@ impl TestDb {
     /// Runs the background jobs, as a scheduler does, until they find nothing more to do; answers what they did.
     pub fn run_jobs(&self) -> Value {
         let mut owner = self.owner();
-        let (mut judged, mut baselines) = (0, 0);
+        let (mut judged, mut baselines, mut days) = (0, 0, 0);
         loop {
             let done: Value =
                 owner.query_one("select public.run_health_jobs()", &[]).expect("the jobs run").get(0);
             let count = |key: &str| done[key].as_u64().expect("the jobs count");
             judged += count("judged");
             baselines += count("baselines");
-            if count("judged") + count("baselines") == 0 {
-                return json!({"judged": judged, "baselines": baselines});
+            days += count("days");
+            if count("judged") + count("baselines") + count("days") == 0 {
+                return json!({"judged": judged, "baselines": baselines, "days": days});
             }
         }
     }

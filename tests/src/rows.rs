@@ -17,8 +17,9 @@ pub type Draft = Map<String, Value>;
 /// Where a check constraint wants something in particular: table, column, JSON.
 const GIVEN: &[(&str, &str, &str)] = &[
     ("wt_audit_log", "operation", r#""INSERT""#),
-    ("wt_health_metrics", "value_num", "50"),
     // The canonical one, whatever the metric.
+    ("wt_goals", "unit", "null"),
+    ("wt_health_metrics", "value_num", "50"),
     ("wt_health_metrics", "unit", "null"),
     ("wt_sync_mutations", "table_name", r#""wt_meals""#),
     ("wt_training_loads", "load_type", r#""workout""#),
@@ -67,6 +68,11 @@ impl Rows {
             let draft = self.draft(table, owner, n);
             insert(&mut self.client, table, &draft)
                 .unwrap_or_else(|e| panic!("{table} takes {draft:?}: {e:?}"));
+            if table == "wt_workouts" {
+                // A workout's load comes with it; here every table gets its rows by name.
+                let load = "delete from public.wt_training_loads where workout_id = $1";
+                self.client.execute(load, &[&id_of(&draft)]).expect("a load can be removed");
+            }
             id_of(&draft)
         };
         self.made.insert(key, id);
@@ -82,10 +88,10 @@ impl Rows {
             let given = GIVEN.iter().find(|(t, c, _)| *t == table.name && *c == column.name);
             let value = if column.name == "user_id" {
                 json!(owner.user_id)
-            } else if let Some(key) = key {
-                json!(self.make(&key.parent, owner, n))
             } else if let Some((_, _, json)) = given {
                 serde_json::from_str(json).expect("GIVEN holds JSON")
+            } else if let Some(key) = key {
+                json!(self.make(&key.parent, owner, n))
             } else if (column.required || column.keyed) && column.name != "id" {
                 made_up(column, owner, n)
             } else {

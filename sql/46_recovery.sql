@@ -1,0 +1,112 @@
+-- Flow 8: recovery scores of claimed profiles, and the explanation of any one of them. What a score is is decided by the
+-- aggregate welltrack.recovery, which is given a person's daily values of the day and the thirty before.
+
+-- Scores the days from `first_days` to `last_days` of the profiles `ids`, whose marks the caller holds; answers how many rows it
+-- wrote. Rows that say what they should are not touched, and those of days that have nothing to go by any more go.
+create function wt_private.score_days(
+  ids uuid[], owners uuid[], sleep_targets double precision[], first_days date[], last_days date[]
+) returns integer
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off
+set enable_bitmapscan = off set enable_material = off set enable_memoize = off set jit = off set work_mem = '64MB' as $$
+declare
+  version constant text := c.formula_version from welltrack.recovery_curves() c limit 1;
+  rows_written integer;
+begin
+  with day as materialized (
+    select c.profile_id, c.user_id, c.first_day + n as score_date, s.r
+    from unnest(ids, owners, sleep_targets, first_days, last_days) as c (profile_id, user_id, sleep_target, first_day, last_day)
+    cross join lateral generate_series(0, c.last_day - c.first_day) n
+    cross join lateral (
+      select welltrack.recovery(c.first_day + n, c.sleep_target, v.local_date, v.stress, v.sleep, v.hr,
+                                v.training_load) as r
+      from public.wt_daily_values v
+      where v.profile_id = c.profile_id and v.local_date between c.first_day + n - 30 and c.first_day + n) s
+  ), emptied as (
+    delete from public.wt_recovery_scores o
+    where o.id = any (array(
+      select s.id
+      from day d
+      cross join lateral (select k.id from public.wt_recovery_scores k
+                          where k.profile_id = d.profile_id and k.score_date = d.score_date limit 1) s
+      where (d.r).status is null))
+    returning o.id
+  ), written as (
+    insert into public.wt_recovery_scores as o
+      (user_id, profile_id, score_date, status, days_missing, stress_component, sleep_component, hr_component,
+       load_component, recovery_score, weights_used, missing_inputs, formula_version, raw_data)
+    select d.user_id, d.profile_id, d.score_date, (d.r).status::public.wt_score_status, (d.r).days_missing,
+           (d.r).stress_component, (d.r).sleep_component, (d.r).hr_component, (d.r).load_component, (d.r).recovery_score,
+           (d.r).weights_used, (d.r).missing_inputs, version, (d.r).raw_data
+    from day d
+    where (d.r).status is not null
+    on conflict (profile_id, score_date) do update
+      set status = excluded.status, days_missing = excluded.days_missing, stress_component = excluded.stress_component,
+          sleep_component = excluded.sleep_component, hr_component = excluded.hr_component,
+          load_component = excluded.load_component, recovery_score = excluded.recovery_score,
+          weights_used = excluded.weights_used, missing_inputs = excluded.missing_inputs,
+          formula_version = excluded.formula_version, raw_data = excluded.raw_data
+      where (o.status, o.days_missing, o.stress_component, o.sleep_component, o.hr_component, o.load_component,
+             o.recovery_score, o.weights_used, o.missing_inputs, o.formula_version, o.raw_data) is distinct from
+            (excluded.status, excluded.days_missing, excluded.stress_component, excluded.sleep_component,
+             excluded.hr_component, excluded.load_component, excluded.recovery_score, excluded.weights_used,
+             excluded.missing_inputs, excluded.formula_version, excluded.raw_data)
+    returning o.id
+  )
+  select (select count(*) from emptied) + (select count(*) from written) into rows_written;
+  return rows_written;
+end $$;
+grant execute on function wt_private.score_days(uuid[], uuid[], double precision[], date[], date[]) to service_role;
+
+-- Why a score is what it is, computed by the engine's own code from the daily values as they are now, also for days that were
+-- never scored:
+--   {"profile_id", "score_date", "status", "days_missing", "recovery_score", "formula_version", "scored_at",
+--    "components": [{"name", "value", "weight", "weight_used", "formula", "source"}],
+--    "inputs": {"stress_score", "sleep_minutes", "sleep_target_hours", "resting_hr_bpm", "load_7d", "input_days"},
+--    "baselines": {"hr_baseline_bpm", "hr_spread_bpm", "hr_baseline_days", "load_baseline_7d", "load_history_days"},
+--    "weights_used": {name: share}, "missing_inputs": [name]}
+-- status: scored, calibrating (days_missing more days with data are needed), insufficient (fewer than two components), no_data.
+-- What is not known is left out of inputs and baselines; weight is the share when all four are there. The score is a heuristic
+-- about training and rest, without medical meaning. score_date null: the person's today.
+-- Errors: PT404 no such profile (or not the caller's).
+create function public.explain_recovery(profile_id uuid, score_date date default null) returns jsonb
+language plpgsql stable security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  owner uuid;
+  target double precision;
+  day date;
+  r welltrack.recovery_day;
+begin
+  select p.user_id, p.sleep_target_hours, coalesce($2, (now() at time zone u.timezone)::date)
+  into owner, target, day
+  from public.wt_profiles p join public.wt_users u on u.id = p.user_id
+  where p.id = $1;
+  if not found then
+    raise exception 'no such profile' using errcode = 'PT404', hint = 'profile_id names one of your own profiles';
+  end if;
+  r := welltrack.recovery(day, target, v.local_date, v.stress, v.sleep, v.hr, v.training_load)
+       from public.wt_daily_values v
+       where v.profile_id = $1 and v.user_id = owner and v.local_date between day - 30 and day;
+
+  return (
+    with input as (
+      select e.key, e.value, e.key in ('hr_baseline_bpm', 'hr_spread_bpm', 'hr_baseline_days', 'load_baseline_7d',
+                                       'load_history_days') as is_baseline
+      from jsonb_each(r.raw_data) e
+    )
+    select jsonb_build_object(
+      'profile_id', $1, 'score_date', day, 'status', coalesce(r.status, 'no_data'), 'days_missing', r.days_missing,
+      'recovery_score', r.recovery_score, 'formula_version', min(c.formula_version),
+      'scored_at', (select s.updated_at from public.wt_recovery_scores s where s.profile_id = $1 and s.score_date = day),
+      'components', jsonb_agg(jsonb_build_object(
+        'name', c.component,
+        'value', case c.component when 'stress' then r.stress_component when 'sleep' then r.sleep_component
+                                  when 'hr' then r.hr_component when 'load' then r.load_component end,
+        'weight', c.weight, 'weight_used', r.weights_used -> c.component, 'formula', c.formula, 'source', c.source)
+        order by c.n),
+      'inputs', (select coalesce(jsonb_object_agg(i.key, i.value) filter (where not i.is_baseline), '{}') from input i),
+      'baselines', (select coalesce(jsonb_object_agg(i.key, i.value) filter (where i.is_baseline), '{}') from input i),
+      'weights_used', coalesce(r.weights_used, '{}'),
+      'missing_inputs', coalesce(to_jsonb(r.missing_inputs), jsonb_agg(c.component order by c.n)))
+    from welltrack.recovery_curves() with ordinality c (component, weight, formula, source, formula_version, n));
+end $$;
+grant execute on function public.explain_recovery(uuid, date) to authenticated, service_role;

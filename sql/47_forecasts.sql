@@ -1,0 +1,100 @@
+-- Flow 8: where each active goal's metric is heading. The line, its uncertainty and the words are the extension's; here is which
+-- days go in and what is kept.
+
+-- A goal is kept in canonical units whatever door it comes in by, and what was forecast for another target is no forecast.
+create function wt_private.admit_goal() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  new.target_value := welltrack.to_canonical(welltrack.enum_label(new.metric_type), new.target_value, new.unit, null);
+  new.current_value := welltrack.to_canonical(welltrack.enum_label(new.metric_type), new.current_value, new.unit, null);
+  new.unit := welltrack.canonical_unit(welltrack.enum_label(new.metric_type));
+  return new;
+end $$;
+create trigger admit before insert or update of metric_type, target_value, current_value, unit on public.wt_goals
+  for each row execute function wt_private.admit_goal();
+
+-- The mark comes first: the engine holds it while it writes the forecast. SECURITY DEFINER because clients may write neither.
+create function wt_private.goal_changed() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into public.wt_engine_marks as m (id, user_id, forecast_due) values (new.profile_id, new.user_id, true)
+  on conflict (id) do update set forecast_due = true where not m.forecast_due;
+  delete from public.wt_forecasts f where f.goal_id = new.id;
+  return null;
+end $$;
+create trigger changed after insert or update of profile_id, metric_type, target_value, direction, is_active on public.wt_goals
+  for each row execute function wt_private.goal_changed();
+
+-- Forecasts the active goals of the profiles `ids`, whose marks the caller holds, from the thirty days that end with `as_of`;
+-- answers how many rows it wrote. A forecast of a later day stays: that run knew more. Before the metric's baseline is there, a
+-- forecast only says so.
+create function wt_private.forecast_goals(ids uuid[], as_of date) returns integer
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off
+set enable_hashjoin = off set enable_bitmapscan = off set enable_material = off set enable_memoize = off set jit = off
+set work_mem = '64MB' as $$
+declare
+  rows_written integer;
+begin
+  with goal as materialized (
+    -- Held, so that no goal goes while its forecast is written; one that is just going needs none.
+    select g.id, g.user_id, g.profile_id, g.metric_type, g.target_value, g.direction, p.preferences ->> 'units' as units
+    from unnest(ids) c (profile_id)
+    join public.wt_goals g on g.profile_id = c.profile_id
+    join public.wt_profiles p on p.id = c.profile_id
+    where g.is_active
+    for key share of g skip locked
+  ), fitted as materialized (
+    select g.*, f.line, f.latest,
+           (f.line).n < 14 and not exists (
+             select from public.wt_baselines b
+             where b.profile_id = g.profile_id and b.metric_type = g.metric_type and b.data_points_count = 14) as calibrating
+    from goal g
+    cross join lateral (
+      select welltrack.linear_regression(d.value, d.local_date::timestamp at time zone 'UTC') as line,
+             (array_agg(d.value order by d.local_date desc) filter (where d.value is not null))[1] as latest
+      from (select v.local_date,
+                   case g.metric_type
+                     when 'sleep' then v.sleep when 'stress' then v.stress when 'vo2max' then v.vo2max
+                     when 'steps' then v.steps when 'hr' then v.hr when 'hrv' then v.hrv when 'calories' then v.calories
+                     when 'distance' then v.distance when 'active_minutes' then v.active_minutes
+                     when 'weight' then v.weight when 'body_fat' then v.body_fat
+                     when 'blood_pressure' then v.blood_pressure when 'spo2' then v.spo2 end as value
+            from public.wt_daily_values v
+            where v.profile_id = g.profile_id and v.local_date between as_of - 29 and as_of) d) f
+  ), told as materialized (
+    select f.*, case when not f.calibrating then f.line end as known,
+           welltrack.forecast(case when not f.calibrating then f.line end, f.target_value, f.direction::text, f.latest, as_of) as p
+    from fitted f
+  ), written as (
+    insert into public.wt_forecasts as o
+      (user_id, profile_id, goal_id, metric_type, status, as_of, current_value, target_value, slope_per_day, intercept,
+       r_squared, projected_date, projected_low, projected_high, confidence, data_points, narrative)
+    select t.user_id, t.profile_id, t.id, t.metric_type, s.status::public.wt_forecast_status, as_of, t.latest, t.target_value,
+           (t.known).slope_per_day, (t.known).intercept, (t.known).r_squared, (t.p).projected_date, (t.p).projected_low,
+           (t.p).projected_high, (t.p).confidence, (t.line).n,
+           welltrack.forecast_narrative(
+             t.metric_type::text, s.status, t.latest, t.target_value, (t.known).slope_per_day, (t.p).projected_date,
+             (t.p).projected_low, (t.p).projected_high, (t.p).confidence, units => t.units)
+    from told t
+    cross join lateral (values (case when t.calibrating then 'calibrating' else (t.p).status end)) s (status)
+    on conflict (goal_id) do update
+      set profile_id = excluded.profile_id, metric_type = excluded.metric_type, status = excluded.status,
+          as_of = excluded.as_of, current_value = excluded.current_value, target_value = excluded.target_value,
+          slope_per_day = excluded.slope_per_day, intercept = excluded.intercept, r_squared = excluded.r_squared,
+          projected_date = excluded.projected_date, projected_low = excluded.projected_low,
+          projected_high = excluded.projected_high, confidence = excluded.confidence,
+          data_points = excluded.data_points, narrative = excluded.narrative, calculated_at = now()
+      where (o.as_of <= excluded.as_of) is not false
+        and (o.metric_type, o.status, o.as_of, o.current_value, o.target_value, o.slope_per_day, o.intercept,
+             o.r_squared, o.projected_date, o.projected_low, o.projected_high, o.confidence, o.data_points, o.narrative)
+          is distinct from
+            (excluded.metric_type, excluded.status, excluded.as_of, excluded.current_value, excluded.target_value,
+             excluded.slope_per_day, excluded.intercept, excluded.r_squared, excluded.projected_date,
+             excluded.projected_low, excluded.projected_high, excluded.confidence, excluded.data_points,
+             excluded.narrative)
+    returning o.id
+  )
+  select count(*) into rows_written from written;
+  return rows_written;
+end $$;
+grant execute on function wt_private.forecast_goals(uuid[], date) to service_role;

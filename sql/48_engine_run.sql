@@ -1,0 +1,171 @@
+-- Flow 8, when: the night's run over everybody whose days changed, and one person's own on demand. Both do the same: what is
+-- marked is worked out and the mark moves on in the same transaction, so that a run that dies has done nothing halfway.
+
+-- Claims up to `max_profiles` marked profiles from `first_id` to `last_id` and works them out; answers how many, the last of them,
+-- and how many scores and forecasts it wrote. Marks that somebody else holds are left. Claiming and reading are separate
+-- statements, for the reason given with roll_up.
+create function wt_private.engine_portion(
+  first_id uuid, last_id uuid, max_profiles integer, as_of date,
+  out reached uuid, out profiles integer, out scores integer, out forecasts integer
+) language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off
+set enable_hashjoin = off set jit = off as $$
+declare
+  ids uuid[];
+  owners uuid[];
+  sleep_targets double precision[];
+  first_days date[];
+  last_days date[];
+begin
+  -- After a first import a profile has years to score: the portion ends where its days add up to a lot. The profile is held, so
+  -- that whoever deletes it waits for us and we never for them.
+  select array_agg(c.id), array_agg(c.user_id), array_agg(c.sleep_target_hours), array_agg(c.score_from), array_agg(c.last_day)
+  into ids, owners, sleep_targets, first_days, last_days
+  from (select m.*, sum(m.last_day - m.score_from + 1) over (order by m.id) as days, row_number() over (order by m.id) as n
+        from (select k.id, k.user_id, p.sleep_target_hours, k.score_from, least(k.score_to + 30, as_of) as last_day
+              from public.wt_engine_marks k join public.wt_profiles p on p.id = k.id
+              where k.id between first_id and last_id and (k.score_from <= as_of or k.forecast_due)
+              order by k.id
+              limit max_profiles
+              for no key update of k skip locked
+              for key share of p skip locked) m) c
+  where c.n = 1 or c.days is null or c.days <= 100000;
+  profiles := coalesce(cardinality(ids), 0);
+  if profiles = 0 then
+    return;
+  end if;
+  reached := ids[profiles];
+  scores := wt_private.score_days(ids, owners, sleep_targets, first_days, last_days);
+  forecasts := wt_private.forecast_goals(ids, as_of);
+  -- Later days still depend on the last changed ones, and the forecast's window moves on: the mark waits for the next day.
+  update public.wt_engine_marks m
+  set score_from = case when m.score_to + 31 > as_of then greatest(m.score_from, as_of + 1) end,
+      score_to = case when m.score_to + 31 > as_of then m.score_to end,
+      forecast_due = false
+  from unnest(ids) c (id)
+  where m.id = c.id;
+end $$;
+
+-- A run for one person (`only_user`) or for everybody. Begins no portion after its fifth second: it holds marks, and whoever
+-- writes readings of the same people waits for it.
+create function wt_private.run_engine(as_of date, only_user uuid) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+  least_id constant uuid := '00000000-0000-0000-0000-000000000000';
+  greatest_id constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+  profile uuid;
+  portion record;
+  profiles integer := 0;
+  scores integer := 0;
+  forecasts integer := 0;
+  is_left boolean := false;
+  is_idle boolean := true;
+begin
+  if only_user is not null then
+    for profile in select p.id from public.wt_profiles p where p.user_id = only_user order by p.id loop
+      perform wt_private.roll_up(profile, profile, 1);
+      portion := wt_private.engine_portion(profile, profile, 1, as_of);
+      profiles := profiles + portion.profiles;
+      scores := scores + coalesce(portion.scores, 0);
+      forecasts := forecasts + coalesce(portion.forecasts, 0);
+      is_left := exists (
+        select from public.wt_engine_marks m
+        where m.id = profile and (m.stale_from is not null or m.score_from <= as_of or m.forecast_due)) or is_left;
+    end loop;
+    return jsonb_build_object('as_of', as_of, 'profiles', profiles, 'scores', scores, 'forecasts', forecasts,
+                              'left', is_left);
+  end if;
+
+  while clock_timestamp() < now() + interval '5 seconds' loop
+    exit when wt_private.roll_up(least_id, greatest_id, 5000) = 0;
+    is_idle := false;
+  end loop;
+  profile := least_id;
+  while clock_timestamp() < now() + interval '5 seconds' loop
+    portion := wt_private.engine_portion(profile, greatest_id, 5000, as_of);
+    exit when portion.profiles = 0;
+    is_idle := false;
+    profile := portion.reached;
+    profiles := profiles + portion.profiles;
+    scores := scores + portion.scores;
+    forecasts := forecasts + portion.forecasts;
+  end loop;
+  is_left := exists (
+    select from public.wt_engine_marks m where m.stale_from is not null or m.score_from <= as_of or m.forecast_due);
+  if is_left and is_idle then
+    -- All of it is in other hands. Holding nothing, so that nobody waits for us, wait until one of them is done: whoever calls
+    -- again finds work, and does not ask in circles. First for somebody who is just deleting the profile.
+    perform from public.wt_profiles p
+    where p.id = (select m.id from public.wt_engine_marks m
+                  where m.stale_from is not null or m.score_from <= as_of or m.forecast_due limit 1)
+    for key share;
+    perform from public.wt_engine_marks m
+    where m.stale_from is not null or m.score_from <= as_of or m.forecast_due
+    limit 1
+    for no key update;
+  end if;
+  return jsonb_build_object('as_of', as_of, 'profiles', profiles, 'scores', scores, 'forecasts', forecasts, 'left', is_left);
+end $$;
+
+-- The caller's own run; PT401 without a person. SECURITY DEFINER because people only read what the engine writes; it takes no person, so that nobody can
+-- ask for anybody else.
+create function wt_private.run_engine_for_caller(as_of date) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+begin
+  if auth.uid() is null then
+    raise exception 'sign in to run the engine for yourself' using errcode = 'PT401';
+  end if;
+  return wt_private.run_engine(as_of, auth.uid());
+end $$;
+
+-- Recovery scores and forecasts of everything that changed up to `as_of`: {"as_of", "profiles", "scores", "forecasts", "left"},
+-- the number of profiles looked at and of rows that changed, and whether there is more to do (call again).
+--
+-- People run it for themselves (user_id null or their own); the service for anybody, or for everybody (user_id null). as_of
+-- null: today where the person is; for everybody yesterday in UTC, the last day that is over. It may be called at any time, twice
+-- and by several at once: what is up to date is not touched.
+-- Errors: 42501 for somebody else, 22023 for a day that has not begun anywhere, PT404 no such person.
+create function public.run_performance_engine(as_of date default null, user_id uuid default null) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+  me constant uuid := auth.uid();
+  person constant uuid := coalesce($2, me);
+  day date := $1;
+begin
+  if me is not null and person <> me then
+    raise exception 'people run the engine for themselves only'
+      using errcode = '42501', hint = 'leave user_id out';
+  elsif day not between '1970-01-01' and (now() at time zone 'Pacific/Kiritimati')::date then
+    raise exception 'as_of % is no day that has begun', day
+      using errcode = '22023', hint = 'a day from 1970-01-01 to today; leave it out for the latest';
+  end if;
+  if day is null and person is not null then
+    select (now() at time zone u.timezone)::date into day from public.wt_users u where u.id = person;
+    if not found then
+      raise exception 'no such person' using errcode = 'PT404';
+    end if;
+  end if;
+  if me is not null then
+    return wt_private.run_engine_for_caller(day);
+  end if;
+  return wt_private.run_engine(coalesce(day, (now() at time zone 'UTC')::date - 1), person);
+end $$;
+grant execute on function public.run_performance_engine(date, uuid), wt_private.run_engine_for_caller(date)
+  to authenticated, service_role;
+grant execute on function wt_private.run_engine(date, uuid), wt_private.engine_portion(uuid, uuid, integer, date)
+  to service_role;
+
+-- A profile whose target changes is another profile to the formula: all its days are scored anew. SECURITY DEFINER because
+-- clients write no marks.
+create function wt_private.sleep_target_changed() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  update public.wt_engine_marks m
+  set score_from = least(m.score_from, d.first_day), score_to = greatest(m.score_to, d.last_day)
+  from (select min(v.local_date) as first_day, max(v.local_date) as last_day
+        from public.wt_daily_values v where v.profile_id = new.id) d
+  where m.id = new.id and d.first_day is not null;
+  return null;
+end $$;
+create trigger sleep_target after update of sleep_target_hours on public.wt_profiles
+  for each row when (old.sleep_target_hours <> new.sleep_target_hours)
+  execute function wt_private.sleep_target_changed();

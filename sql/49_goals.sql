@@ -1,0 +1,148 @@
+-- Goals, and what a home screen shows of all this.
+
+-- Sets the goal of a profile for a metric, or replaces the one that is active: {"goal": {row}, "forecast": {row} or null}.
+-- `unit` null means the canonical unit of the metric; other units are converted. `direction` null: from the latest daily value of
+-- the last 30 days towards the target. The forecast is made at once.
+-- Errors: PT404 no such profile (or not the caller's); 22023 for a target that no reading could have, for an unknown unit, for a
+-- deadline that is over, and where the direction can't be told; 22003 for a target that is no number.
+create function public.set_goal(
+  profile_id uuid, metric_type public.wt_metric_type, target_value double precision, unit text default null,
+  direction public.wt_goal_direction default null, deadline date default null
+) returns jsonb language plpgsql security invoker set search_path = '' as $$
+#variable_conflict use_column
+declare
+  metric constant text := welltrack.enum_label($2);
+  target constant double precision := welltrack.to_canonical(metric, $3, $4, null);
+  way public.wt_goal_direction := $5;
+  owner uuid;
+  today date;
+  latest double precision;
+  reason text;
+  goal public.wt_goals;
+begin
+  select p.user_id, (now() at time zone u.timezone)::date into owner, today
+  from public.wt_profiles p join public.wt_users u on u.id = p.user_id
+  where p.id = $1;
+  if not found then
+    raise exception 'no such profile' using errcode = 'PT404', hint = 'profile_id names one of your own profiles';
+  elsif metric is null or target is null then
+    raise exception 'a goal needs metric_type and target_value' using errcode = '22023';
+  elsif $6 < today then
+    raise exception 'the deadline % is over', $6 using errcode = '22023', hint = 'a day from today on, or none';
+  end if;
+  -- A goal is a value that the metric could have, on a day that lasts as long as days do.
+  select v.reason into reason
+  from welltrack.validate_metric(metric, target, case metric when 'blood_pressure' then format('%s/40', target) end,
+                                 now() - interval '1 day', now(), now()) v;
+  if reason is not null then
+    raise exception 'target_value: %', reason
+      using errcode = '22023', hint = format('a plausible value in %s', coalesce($4, welltrack.canonical_unit(metric)));
+  end if;
+
+  select (to_jsonb(v) ->> metric)::double precision into latest
+  from public.wt_daily_values v
+  where v.profile_id = $1 and v.user_id = owner and v.local_date between today - 29 and today
+    and (to_jsonb(v) ->> metric) is not null
+  order by v.local_date desc
+  limit 1;
+  way := coalesce(way, case when target > latest then 'increase'::public.wt_goal_direction
+                            when target < latest then 'decrease' end);
+  if way is null then
+    raise exception 'the direction of this goal can''t be told: %',
+        case when latest is null then 'there is no value of the last 30 days' else 'the target is the latest value' end
+      using errcode = '22023', hint = 'direction is increase or decrease';
+  end if;
+
+  insert into public.wt_goals as g (user_id, profile_id, metric_type, target_value, current_value, unit, direction, deadline)
+  values (owner, $1, $2, target, latest, welltrack.canonical_unit(metric), way, $6)
+  on conflict (profile_id, metric_type) where is_active do update
+    set target_value = excluded.target_value, current_value = excluded.current_value, unit = excluded.unit,
+        direction = excluded.direction, deadline = excluded.deadline
+  returning g.* into goal;
+  perform public.run_performance_engine(null, owner);
+  return jsonb_build_object(
+    'goal', to_jsonb(goal),
+    'forecast', (select to_jsonb(f) from public.wt_forecasts f where f.goal_id = goal.id));
+end $$;
+grant execute on function public.set_goal(
+  uuid, public.wt_metric_type, double precision, text, public.wt_goal_direction, date) to authenticated, service_role;
+
+-- Ends a goal; it stays in wt_goals, its forecast goes. Answers {"goal": {row}}. Ending it twice is ending it.
+-- Errors: PT404 no such goal (or not the caller's).
+create function public.end_goal(goal_id uuid) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+  goal public.wt_goals;
+begin
+  update public.wt_goals g set is_active = false where g.id = $1 returning g.* into goal;
+  if not found then
+    raise exception 'no such goal' using errcode = 'PT404', hint = 'goal_id names a goal of one of your own profiles';
+  end if;
+  return jsonb_build_object('goal', to_jsonb(goal));
+end $$;
+grant execute on function public.end_goal(uuid) to authenticated, service_role;
+
+-- One call for a home screen; day null: the caller's today.
+--   {"day", "profiles": [{"profile_id", "display_name",
+--     "values": {metric: {"value", "unit", "baseline", "spread", "calibration"}},
+--     "recovery": {"score_date", "status", "days_missing", "recovery_score", "missing_inputs"} or null,
+--     "training_load_7d", "goals": [{"id", "metric_type", "target_value", "unit", "direction", "deadline",
+--       "forecast": {"status", "as_of", "current_value", "projected_date", "projected_low", "projected_high", "confidence",
+--                    "narrative"} or null}],
+--     "connections": [{"provider", "is_connected", "last_sync_at"}]}]}
+-- A metric is listed if the day has a value or the person a baseline. training_load_7d: minutes x intensity of the day and the six
+-- before it, null if none of them has any.
+-- Errors: PT401 without a signed-in person, 22023 for a day before 1970 or after 2100.
+create function public.my_daily_summary(day date default null) returns jsonb
+language plpgsql stable security invoker set search_path = '' set jit = off as $$
+declare
+  me constant uuid := auth.uid();
+  today date := $1;
+begin
+  if me is null then
+    raise exception 'sign in to see your day' using errcode = 'PT401';
+  elsif today not between '1970-01-01' and '2100-12-31' then
+    raise exception 'no such day: %', today using errcode = '22023';
+  end if;
+  today := coalesce(today, (select (now() at time zone u.timezone)::date from public.wt_users u where u.user_id = me));
+  return (
+    select jsonb_build_object('day', today, 'profiles', coalesce(jsonb_agg(jsonb_build_object(
+      'profile_id', p.id, 'display_name', p.display_name,
+      'values', (
+        select coalesce(jsonb_object_agg(m.metric, jsonb_build_object(
+                 'value', v.value -> m.metric::text, 'unit', welltrack.canonical_unit(welltrack.enum_label(m.metric)),
+                 'baseline', b.baseline_value, 'spread', b.baseline_stddev, 'calibration', b.calibration_status)), '{}')
+        from unnest(enum_range(null::public.wt_metric_type)) m (metric)
+        left join (select to_jsonb(d) as value from public.wt_daily_values d
+                   where d.user_id = me and d.profile_id = p.id and d.local_date = today) v on true
+        left join public.wt_baselines b on b.user_id = me and b.profile_id = p.id and b.metric_type = m.metric
+        where jsonb_typeof(v.value -> m.metric::text) = 'number' or b.baseline_value is not null),
+      'recovery', (
+        select jsonb_build_object('score_date', s.score_date, 'status', s.status, 'days_missing', s.days_missing,
+                                  'recovery_score', s.recovery_score, 'missing_inputs', s.missing_inputs)
+        from public.wt_recovery_scores s
+        where s.user_id = me and s.profile_id = p.id and s.score_date = today),
+      'training_load_7d', (
+        select sum(d.training_load) from public.wt_daily_values d
+        where d.user_id = me and d.profile_id = p.id and d.local_date between today - 6 and today),
+      'goals', (
+        select coalesce(jsonb_agg(jsonb_build_object(
+                 'id', g.id, 'metric_type', g.metric_type, 'target_value', g.target_value, 'unit', g.unit,
+                 'direction', g.direction, 'deadline', g.deadline,
+                 'forecast', case when f.id is not null then jsonb_build_object(
+                   'status', f.status, 'as_of', f.as_of, 'current_value', f.current_value,
+                   'projected_date', f.projected_date, 'projected_low', f.projected_low,
+                   'projected_high', f.projected_high, 'confidence', f.confidence, 'narrative', f.narrative) end)
+                 order by g.created_at, g.id), '[]')
+        from public.wt_goals g
+        left join public.wt_forecasts f on f.user_id = me and f.goal_id = g.id
+        where g.user_id = me and g.profile_id = p.id and g.is_active),
+      'connections', (
+        select coalesce(jsonb_agg(jsonb_build_object(
+                 'provider', c.provider, 'is_connected', c.is_connected, 'last_sync_at', c.last_sync_at) order by c.provider), '[]')
+        from public.wt_health_connections c
+        where c.user_id = me and c.profile_id = p.id))
+      order by p.is_primary desc, p.created_at, p.id), '[]'))
+    from public.wt_profiles p where p.user_id = me);
+end $$;
+grant execute on function public.my_daily_summary(date) to authenticated, service_role;
