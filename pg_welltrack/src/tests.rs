@@ -8,6 +8,8 @@ mod metrics;
 mod native;
 mod people;
 mod queue;
+mod recovery;
+mod regression;
 mod rows;
 
 use pgrx::prelude::*;

@@ -28,9 +28,23 @@ mod tests {
                  dedupe_hash immutable parallel safe\n\
                  dedupe_text immutable parallel safe\n\
                  enum_label immutable strict parallel safe\n\
+                 forecast immutable parallel safe\n\
+                 forecast_narrative immutable parallel safe\n\
                  handle_new_user volatile parallel unsafe\n\
+                 intensity_factor immutable parallel safe\n\
                  is_timezone stable strict parallel safe\n\
+                 linear_regression immutable parallel safe\n\
                  native_metrics immutable strict parallel safe\n\
+                 predict immutable strict parallel safe\n\
+                 recovery immutable parallel safe\n\
+                 recovery_curves immutable strict parallel safe\n\
+                 recovery_result immutable parallel safe\n\
+                 recovery_step immutable parallel safe\n\
+                 regression_combine immutable parallel safe\n\
+                 regression_deserial immutable strict parallel safe\n\
+                 regression_result immutable parallel safe\n\
+                 regression_serial immutable strict parallel safe\n\
+                 regression_step immutable parallel safe\n\
                  retry_delay immutable strict parallel safe\n\
                  source_priority immutable strict parallel safe\n\
                  to_canonical immutable parallel safe\n\
@@ -41,13 +55,15 @@ mod tests {
     }
 
     #[pg_test]
-    fn the_extension_holds_nothing_but_functions_with_their_callers_rights() {
+    fn beside_functions_with_their_callers_rights_the_extension_holds_only_their_result_types() {
         let others = text(
-            "select count(*)::text from pg_depend d join pg_extension e on e.oid = d.refobjid and e.extname = 'pg_welltrack'
+            "select string_agg(pg_describe_object(d.classid, d.objid, 0), ', ' order by pg_describe_object(d.classid, d.objid, 0))
+             from pg_depend d join pg_extension e on e.oid = d.refobjid and e.extname = 'pg_welltrack'
              where d.deptype = 'e' and d.classid not in ('pg_proc'::regclass, 'pg_namespace'::regclass)",
             &[],
         );
-        assert_eq!(others.as_deref(), Some("0"));
+        let types = ["goal_forecast", "prediction", "recovery_day", "regression"];
+        assert_eq!(others, Some(types.map(|name| format!("type welltrack.{name}")).join(", ")));
         let odd = text(
             &format!(
                 "select string_agg(line, ', ') from ({FUNCTIONS}) f where prosecdef or nspname <> 'welltrack'"
