@@ -33,7 +33,10 @@ comment on table public.wt_daily_values is
   'One row a local day that has anything: each metric''s sum or mean of the readings that count, in canonical units';
 comment on column public.wt_daily_values.training_load is
   'sum of the day''s training loads (minutes x intensity factor); null where nothing was measured, 0 for a measured day of rest';
-call wt_private.protect('public.wt_daily_values', 'read_own');
+-- The engine writes millions of these rows and says itself that they are of now: those are spared the trigger.
+call wt_private.protect('public.wt_daily_values', 'read_own', touched => false);
+create trigger touch before insert or update on public.wt_daily_values
+  for each row when (new.updated_at is distinct from now()) execute function wt_private.touch();
 
 -- What is to be done for each profile. It says only which days, so it can be said twice, and doing it twice changes nothing.
 -- One row a profile, changed in place: what is filled in and emptied again leaves room on its page for the next time.
@@ -60,7 +63,9 @@ comment on column public.wt_engine_marks.score_to is 'last day whose daily value
 comment on column public.wt_engine_marks.forecast_due is 'a goal came or changed';
 -- What is stale is looked for every minute, what is to be scored once a night: only the former is worth an index.
 create index wt_engine_marks_stale on public.wt_engine_marks (id) where stale_from is not null;
-call wt_private.protect('public.wt_engine_marks', 'service');
+call wt_private.protect('public.wt_engine_marks', 'service', touched => false);
+create trigger touch before insert or update on public.wt_engine_marks
+  for each row when (new.updated_at is distinct from now()) execute function wt_private.touch();
 
 -- Marks days whose readings or workouts changed. Whoever calls holds the person, or is the job that writes for everybody; the
 -- rows are taken in the order of their profiles. A profile that is just being deleted has nothing left to work out.
@@ -72,6 +77,7 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
   group by p.id
   order by p.id
   on conflict (id) do update
-    set stale_from = least(m.stale_from, excluded.stale_from), stale_to = greatest(m.stale_to, excluded.stale_to)
+    set stale_from = least(m.stale_from, excluded.stale_from), stale_to = greatest(m.stale_to, excluded.stale_to),
+        updated_at = now()
     where (m.stale_from <= excluded.stale_from and m.stale_to >= excluded.stale_to) is not true
 $$;

@@ -36,9 +36,10 @@ comment on column public.wt_recovery_scores.status is
   'scored; calibrating: days_missing more days with data until the baseline is there; insufficient: fewer than two components';
 comment on column public.wt_recovery_scores.weights_used is 'share of each component, adding up to 1; renormalised where one is missing';
 comment on column public.wt_recovery_scores.raw_data is 'the numbers that went in: minutes, beats per minute, training loads, days';
--- A new row has its times by default and is spared the trigger.
+-- As with daily values, what the engine writes is spared the trigger.
 call wt_private.protect('public.wt_recovery_scores', 'read_own', touched => false);
-create trigger touch before update on public.wt_recovery_scores for each row execute function wt_private.touch();
+create trigger touch before insert or update on public.wt_recovery_scores
+  for each row when (new.updated_at is distinct from now()) execute function wt_private.touch();
 
 create table public.wt_goals (
   id uuid primary key default gen_random_uuid(),
@@ -97,4 +98,6 @@ comment on column public.wt_forecasts.projected_high is 'day from which the whol
 comment on column public.wt_forecasts.confidence is '0 to 1, from R2: how much of the up and down the line explains';
 create index wt_forecasts_profile_idx on public.wt_forecasts (profile_id, user_id);
 create index wt_forecasts_goal_idx on public.wt_forecasts (goal_id, user_id);
-call wt_private.protect('public.wt_forecasts', 'read_own');
+call wt_private.protect('public.wt_forecasts', 'read_own', touched => false);
+create trigger touch before insert or update on public.wt_forecasts
+  for each row when (new.updated_at is distinct from now()) execute function wt_private.touch();

@@ -44,23 +44,25 @@ begin
     where g.is_active
     for key share of g skip locked
   ), fitted as materialized (
-    select g.*, f.line, f.latest,
+    select g.*, f.line, f.known_values[cardinality(f.known_values)] as latest,
            (f.line).n < 14 and not exists (
              select from public.wt_baselines b
              where b.profile_id = g.profile_id and b.metric_type = g.metric_type and b.data_points_count = 14) as calibrating
     from goal g
     cross join lateral (
       select welltrack.linear_regression(d.value, d.local_date::timestamp at time zone 'UTC') as line,
-             (array_agg(d.value order by d.local_date desc) filter (where d.value is not null))[1] as latest
+             array_agg(d.value) filter (where d.value is not null) as known_values
       from (select v.local_date,
                    case g.metric_type
-                     when 'sleep' then v.sleep when 'stress' then v.stress when 'vo2max' then v.vo2max
-                     when 'steps' then v.steps when 'hr' then v.hr when 'hrv' then v.hrv when 'calories' then v.calories
-                     when 'distance' then v.distance when 'active_minutes' then v.active_minutes
-                     when 'weight' then v.weight when 'body_fat' then v.body_fat
+                     when 'weight' then v.weight when 'steps' then v.steps when 'sleep' then v.sleep
+                     when 'active_minutes' then v.active_minutes when 'hr' then v.hr when 'body_fat' then v.body_fat
+                     when 'vo2max' then v.vo2max when 'hrv' then v.hrv when 'stress' then v.stress
+                     when 'distance' then v.distance when 'calories' then v.calories
                      when 'blood_pressure' then v.blood_pressure when 'spo2' then v.spo2 end as value
             from public.wt_daily_values v
-            where v.profile_id = g.profile_id and v.local_date between as_of - 29 and as_of) d) f
+            where v.profile_id = g.profile_id and v.local_date between as_of - 29 and as_of
+            -- The index gives this order; it makes the last of the values the latest, and each is picked out once only.
+            order by v.local_date) d) f
   ), told as materialized (
     select f.*, case when not f.calibrating then f.line end as known,
            welltrack.forecast(case when not f.calibrating then f.line end, f.target_value, f.direction::text, f.latest, as_of) as p
@@ -83,7 +85,8 @@ begin
           slope_per_day = excluded.slope_per_day, intercept = excluded.intercept, r_squared = excluded.r_squared,
           projected_date = excluded.projected_date, projected_low = excluded.projected_low,
           projected_high = excluded.projected_high, confidence = excluded.confidence,
-          data_points = excluded.data_points, narrative = excluded.narrative, calculated_at = now()
+          data_points = excluded.data_points, narrative = excluded.narrative, calculated_at = now(),
+          updated_at = now()
       where (o.as_of <= excluded.as_of) is not false
         and (o.metric_type, o.status, o.as_of, o.current_value, o.target_value, o.slope_per_day, o.intercept,
              o.r_squared, o.projected_date, o.projected_low, o.projected_high, o.confidence, o.data_points, o.narrative)

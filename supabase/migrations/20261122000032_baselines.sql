@@ -114,7 +114,8 @@ begin
       group by d.profile_id, d.user_id
       order by d.profile_id
       on conflict (id) do update
-        set stale_from = least(k.stale_from, excluded.stale_from), stale_to = greatest(k.stale_to, excluded.stale_to)
+        set stale_from = least(k.stale_from, excluded.stale_from), stale_to = greatest(k.stale_to, excluded.stale_to),
+            updated_at = now()
         where (k.stale_from <= excluded.stale_from and k.stale_to >= excluded.stale_to) is not true
     ), span as (
       select d.profile_id, min(d.local_date) as first_day, max(d.local_date) as last_day

@@ -107,7 +107,8 @@ begin
       set sleep = excluded.sleep, stress = excluded.stress, vo2max = excluded.vo2max, steps = excluded.steps,
           hr = excluded.hr, hrv = excluded.hrv, calories = excluded.calories, distance = excluded.distance,
           active_minutes = excluded.active_minutes, weight = excluded.weight, body_fat = excluded.body_fat,
-          blood_pressure = excluded.blood_pressure, spo2 = excluded.spo2, training_load = excluded.training_load
+          blood_pressure = excluded.blood_pressure, spo2 = excluded.spo2, training_load = excluded.training_load,
+          updated_at = now()
       where (v.sleep, v.stress, v.vo2max, v.steps, v.hr, v.hrv, v.calories, v.distance, v.active_minutes, v.weight,
              v.body_fat, v.blood_pressure, v.spo2, v.training_load) is distinct from
             (excluded.sleep, excluded.stress, excluded.vo2max, excluded.steps, excluded.hr, excluded.hrv,
@@ -125,7 +126,7 @@ begin
     group by w.profile_id
   )
   update public.wt_engine_marks m
-  set stale_from = null, stale_to = null,
+  set stale_from = null, stale_to = null, updated_at = now(),
       score_from = least(m.score_from, n.first_day), score_to = greatest(m.score_to, n.last_day)
   from claimed c left join changed n using (profile_id)
   where m.id = c.profile_id;

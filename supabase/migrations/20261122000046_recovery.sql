@@ -44,7 +44,7 @@ begin
           sleep_component = excluded.sleep_component, hr_component = excluded.hr_component,
           load_component = excluded.load_component, recovery_score = excluded.recovery_score,
           weights_used = excluded.weights_used, missing_inputs = excluded.missing_inputs,
-          formula_version = excluded.formula_version, raw_data = excluded.raw_data
+          formula_version = excluded.formula_version, raw_data = excluded.raw_data, updated_at = now()
       where (o.status, o.days_missing, o.stress_component, o.sleep_component, o.hr_component, o.load_component,
              o.recovery_score, o.weights_used, o.missing_inputs, o.formula_version, o.raw_data) is distinct from
             (excluded.status, excluded.days_missing, excluded.stress_component, excluded.sleep_component,

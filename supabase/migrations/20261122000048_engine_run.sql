@@ -40,7 +40,7 @@ begin
   update public.wt_engine_marks m
   set score_from = case when m.score_to + 31 > as_of then greatest(m.score_from, as_of + 1) end,
       score_to = case when m.score_to + 31 > as_of then m.score_to end,
-      forecast_due = false
+      forecast_due = false, updated_at = now()
   from unnest(ids) c (id)
   where m.id = c.id;
 end $$;
@@ -50,8 +50,8 @@ end $$;
 create function wt_private.run_engine(as_of date, only_user uuid) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
-  least_id constant uuid := '00000000-0000-0000-0000-000000000000';
-  greatest_id constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+  least_id constant uuid := uuid '00000000-0000-0000-0000-000000000000';
+  greatest_id constant uuid := uuid 'ffffffff-ffff-ffff-ffff-ffffffffffff';
   profile uuid;
   portion record;
   profiles integer := 0;
