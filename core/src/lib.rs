@@ -1,8 +1,10 @@
 //! The rules of WellTrack, written once.
 //!
 //! Promises: what a reading is, how it is named ([`dedupe`]), in which unit it is kept ([`units`]), when it is
-//! plausible ([`validate`]), how a provider's payload becomes rows ([`providers`]) and what a sign-up's metadata may
-//! become ([`signup`]). The Postgres extension, the edge functions and the tests all compile this one crate.
+//! plausible ([`validate`]), how a provider's payload becomes rows ([`providers`]), what a sign-up's metadata may
+//! become ([`signup`]); and what a month of days comes to: a recovery score ([`recovery`], [`training`]), a line
+//! ([`regression`]), a date ([`forecast`]) and words for it ([`narrative`]). The Postgres extension, the edge functions
+//! and the tests all compile this one crate.
 //!
 //! Stops at the edge of the process: no database, no clock, no network, no files. What depends on "now" or on what a
 //! server knows takes it as an argument.

@@ -329,9 +329,8 @@ fn weighted_mean(components: &[Option<f64>; 4]) -> f64 {
     for (curve, component) in CURVES.iter().zip(components) {
         sum += component.map_or(0.0, |component| curve.weight * component);
     }
-    let mean = if components.contains(&None) { sum / weight_of(components) } else { sum };
-    // Dividing by a sum of weights may end a hair above the largest component.
-    mean.clamp(0.0, 100.0)
+    // All four weights add up to 1 exactly; a part of them may divide to a hair above the largest component.
+    (sum / weight_of(components)).clamp(0.0, 100.0)
 }
 
 fn weight_of(components: &[Option<f64>; 4]) -> f64 {
@@ -351,7 +350,7 @@ impl Recovery {
         if self.score.is_none() {
             return [None; 4];
         }
-        let whole = if self.components.contains(&None) { weight_of(&self.components) } else { 1.0 };
+        let whole = weight_of(&self.components);
         std::array::from_fn(|index| self.components[index].map(|_| CURVES[index].weight / whole))
     }
 

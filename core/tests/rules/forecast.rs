@@ -207,3 +207,12 @@ fn a_date_is_told_up_to_ten_years_ahead_and_not_beyond() {
     // The line may be past the target when the last reading is not: then today is the day.
     assert_eq!(on(-5), Some(0));
 }
+
+#[test]
+fn on_the_last_days_that_there_are_dates_end_with_them() {
+    let end_of_time =
+        Line { mean_x: f64::from(EpochDay::MAX) * MICROS_PER_DAY as f64, ..line(&falling(0.1, 0.1)) };
+    let goal = Goal { as_of: EpochDay::MAX - 1, ..to(75.0, Direction::Decrease) };
+    let Forecast::OnTrack { projected, .. } = forecast(&end_of_time, &goal) else { panic!("no date") };
+    assert_eq!(projected, EpochDay::MAX);
+}

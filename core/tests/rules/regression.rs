@@ -156,10 +156,16 @@ fn degenerate_input_is_answered() {
     let same_time = sums(&[(5.0, day(3)), (6.0, day(3)), (9.1, day(3))]).line();
     assert_eq!((same_time.points, same_time.slope, same_time.r_squared), (3, None, None));
 
-    // A tenth has no exact f64, so the sums alone would leave a rest.
-    let constant = sums(&[(0.1, day(3)), (0.1, day(5)), (0.1, day(20_000)), (0.1, day(20_001))]).line();
+    // A tenth has no exact f64, and its products with so many microseconds no exact sum.
+    let tenths: Vec<_> =
+        (0..1_000).map(|point| (0.1, 1_767_225_600_000_001 + point * 86_399_999_993)).collect();
+    let constant = sums(&tenths).line();
     assert_eq!((constant.slope, constant.intercept), (Some(0.0), Some(0.1)));
     assert_eq!((constant.r_squared, constant.residual_se), (Some(1.0), Some(0.0)));
+
+    // The squares of these would be nothing, or worse, half a digit.
+    let tiny = sums(&[(1e-160, day(0)), (3e-160, day(1)), (2e-160, day(2))]).line();
+    assert_eq!((tiny.slope, tiny.r_squared, tiny.residual_se), (Some(0.0), Some(1.0), Some(0.0)));
 }
 
 #[test]

@@ -36,6 +36,8 @@ fn heart_rate_counts_only_with_an_age_and_when_both_are_possible() {
     {
         assert!((factor(Some(hr), Some(40.0)) - expected).abs() < 1e-9, "{hr}");
     }
+    // Tanaka's maximum at 20 is 194, not the 200 of "220 less age".
+    assert!((factor(Some(0.75 * 194.0), Some(20.0)) - 6.0).abs() < 1e-9);
     let by_type = factor(None, None);
     for (hr, age) in [
         (Some(150.0), None),

@@ -5,21 +5,21 @@ mod tests {
     use crate::tests::{run, sqlstate, text};
     use pgrx::prelude::*;
 
-    /// Numbers of all sizes about a line, times of this century, from a seed that is printed.
-    fn readings(rows: u32) {
+    /// Numbers about a line, times of this century, from the seed that is returned for whoever wants to see them again.
+    fn readings(rows: u32) -> String {
         let seed = text("select random()::text", &[]).expect("a number");
-        println!("seed {seed}");
         run(&format!(
             "select setseed({seed});
              create table readings as select timestamptz '2026-01-01 00:00Z' + random() * 90 * interval '1 day' as at,
                slope, 0::float8 as value from (select (random() - 0.5)::float8 as slope from generate_series(1, {rows})) s;
              update readings set value = 70 + slope * 3 + 0.1 * extract(epoch from at - '2026-02-01 00:00Z') / 86400;"
         ));
+        seed
     }
 
     #[pg_test]
     fn it_is_postgress_own_regression_to_twelve_digits() {
-        readings(5_000);
+        let seed = readings(5_000);
         // Postgres sums in doubles, so its oracle is given times near zero.
         let worst = text(
             "with ours as (select (welltrack.linear_regression(value, at)).* from readings),
@@ -33,12 +33,12 @@ mod tests {
             &[],
         );
         let worst: f64 = worst.expect("a number").parse().expect("a number");
-        assert!(worst < 1e-12, "{worst}");
+        assert!(worst < 1e-12, "seed {seed}: {worst}");
     }
 
     #[pg_test]
     fn parallel_workers_find_the_same_line() {
-        readings(20_000);
+        let seed = readings(20_000);
         run(
             "analyze readings; set local min_parallel_table_scan_size = 0; set local parallel_setup_cost = 0;
              set local parallel_tuple_cost = 0; set local max_parallel_workers_per_gather = 2;",
@@ -55,7 +55,7 @@ mod tests {
         assert!(plan.contains("Partial Aggregate") && plan.contains("Finalize Aggregate"), "{plan}");
         let together = text(&rounded, &[]);
         run("set local max_parallel_workers_per_gather = 0");
-        assert_eq!(together, text(&rounded, &[]));
+        assert_eq!(together, text(&rounded, &[]), "seed {seed}");
     }
 
     #[pg_test]
