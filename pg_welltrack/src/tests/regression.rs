@@ -37,13 +37,18 @@ mod tests {
     }
 
     #[pg_test]
-    fn parallel_workers_find_the_same_line() {
+    fn parts_that_workers_summed_make_the_same_line() {
         let seed = readings(20_000);
-        run(
-            "analyze readings; set local min_parallel_table_scan_size = 0; set local parallel_setup_cost = 0;
-             set local parallel_tuple_cost = 0; set local max_parallel_workers_per_gather = 2;",
-        );
-        let query = "select (welltrack.linear_regression(value, at)).* from readings";
+        // One partial state for each partition, so that there is something to combine whichever worker is the quicker.
+        run("create table parts (at timestamptz, value float8) partition by hash (at);
+             do $$ begin for i in 0..3 loop
+               execute format('create table part_%s partition of parts for values with (modulus 4, remainder %1$s)', i);
+             end loop; end $$;
+             insert into parts select at, value from readings; analyze parts;
+             set local enable_partitionwise_aggregate = on; set local parallel_leader_participation = off;
+             set local min_parallel_table_scan_size = 0; set local parallel_setup_cost = 0;
+             set local parallel_tuple_cost = 0; set local max_parallel_workers_per_gather = 2;");
+        let query = "select (welltrack.linear_regression(value, at)).* from parts";
         let rounded = format!(
             "select concat_ws(' ', n, slope_per_day::numeric(20, 14), intercept::numeric(20, 9), r_squared::numeric(20, 14),
                residual_se::numeric(20, 14), mean_x, mean_y::numeric(20, 12)) from ({query}) r"
@@ -52,9 +57,10 @@ mod tests {
             let rows = client.select(&format!("explain (costs off) {query}"), None, &[]).expect("a plan");
             rows.filter_map(|row| row.get::<String>(1).expect("text")).collect::<Vec<_>>().join("\n")
         });
-        assert!(plan.contains("Partial Aggregate") && plan.contains("Finalize Aggregate"), "{plan}");
+        assert!(plan.contains("Gather") && plan.contains("Finalize Aggregate"), "{plan}");
+        assert_eq!(plan.matches("Partial Aggregate").count(), 4, "{plan}");
         let together = text(&rounded, &[]);
-        run("set local max_parallel_workers_per_gather = 0");
+        run("set local max_parallel_workers_per_gather = 0; set local enable_partitionwise_aggregate = off");
         assert_eq!(together, text(&rounded, &[]), "seed {seed}");
     }
 
