@@ -123,9 +123,9 @@ grant execute on function wt_private.bury_lost_events() to service_role;
 
 -- Hands out due events: {"worker", "limit": 1..1000, "lease_seconds": 5..3600}
 --   ->  {"events": [{"id", "source", "event_type", "payload", "provider_user_id", "received_at", "attempts",
---                    "connection": {"id", "user_id", "profile_id", "is_connected", "timezone"}}], "pending_now"}
+--                    "connection": {"id", "user_id", "profile_id", "is_connected", "timezone"}}], "parked", "pending_now"}
 -- `pending_now` is how many due events are left, 10,000 at most; where there are some and no event was handed out, others are
--- at work on their accounts. A batch is smaller than asked for where its payloads are large (8 MB as stored). Errors: PT400.
+-- at work on their accounts, or so many events of strangers were `parked` that others' are to be asked for again. A batch is smaller than asked for where its payloads are large (8 MB as stored). Errors: PT400.
 --
 -- An account's events are in one pair of hands at a time, and in the order in which they came in: who claims locks the
 -- account's connection, looks only then whether the account is free, and passes over what others have locked.
@@ -149,6 +149,8 @@ declare
   events jsonb;
   look bigint := wanted;
   again boolean;
+  parked integer;
+  parked_in_all integer := 0;
 begin
   if coalesce(char_length(worker) not between 1 and 200 or wanted not between 1 and 1000
               or seconds not between 5 and 3600, true) then
@@ -215,7 +217,11 @@ begin
       -- Where one is, more may be: look further, and further still where there was nobody else.
       again := accounts is null or look = wanted;
       look := 2000;
-      continue when wt_private.park_events(strangers) > 0 and again;
+      parked := wt_private.park_events(strangers);
+      parked_in_all := parked_in_all + parked;
+      -- What one claim parks is bounded, or a crowd of them would outlast the time of a statement, and all be undone.
+      exit when parked_in_all >= 20000 and accounts is null;
+      continue when parked > 0 and again;
     end if;
     exit when accounts is null;
 
@@ -258,6 +264,7 @@ begin
   end if;
   return jsonb_build_object(
     'events', coalesce(events, '[]'),
+    'parked', parked_in_all,
     'pending_now', (select count(*) from (select from public.wt_webhook_events e
                                           where e.status = 'pending' and e.next_retry_at <= now() limit 10000) d));
 end $$;

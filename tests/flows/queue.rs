@@ -173,6 +173,28 @@ fn many_strangers_at_the_head_of_the_queue_keep_nobody_waiting() {
 }
 
 #[test]
+fn a_crowd_of_strangers_is_set_aside_in_portions_that_fit_into_a_statement() {
+    let (db, ..) = connected("garmin", "g1");
+    let mut service = db.api(Caller::Service);
+    for start in [0, 12_000] {
+        let strangers: Vec<Value> =
+            (start..start + 12_000).map(|n| event("dailies", &format!("x{n}"), json!({}))).collect();
+        push(&mut service, "garmin", &strangers);
+    }
+    push_daily(&mut service, "g1", 1);
+    let mut claim = || {
+        let asked = json!({"worker": "w", "limit": 500, "lease_seconds": 60});
+        call(&mut service, "claim_webhook_events", &asked).expect("a claim is answered")
+    };
+    let first = claim();
+    assert_eq!(first["events"], json!([]));
+    assert!((20_000..22_000).contains(&first["parked"].as_u64().expect("a number")), "{first}");
+    let second = claim();
+    assert_eq!(second["events"].as_array().map(Vec::len), Some(1));
+    assert_eq!(first["parked"].as_u64().zip(second["parked"].as_u64()).map(|(a, b)| a + b), Some(24_000));
+}
+
+#[test]
 fn a_farewell_from_an_account_that_is_gone_has_nothing_left_to_do() {
     let (db, _, connection) = connected("garmin", "g2");
     let mut service = db.api(Caller::Service);

@@ -11,6 +11,8 @@ use welltrack_core::providers::reading::{Reading, Workout};
 #[derive(Deserialize)]
 pub(crate) struct Claim {
     pub(crate) events: Vec<Event>,
+    /// How many events of nobody known were set aside on the way.
+    pub(crate) parked: u64,
     pub(crate) pending_now: u64,
 }
 

@@ -110,9 +110,13 @@ async fn work(rpc: &Rpc) -> Result<(Tally, bool), RpcError> {
         let claim = json!({"worker": name, "limit": BATCH, "lease_seconds": LEASE_SECONDS});
         let begin_until = clock::unix_micros().saturating_add(micros(BEGIN_WITHIN));
         let claim: Claim = rpc.call("claim_webhook_events", &claim).await?;
+        let is_late = || clock::unix_micros() >= until;
         if claim.events.is_empty() {
-            // What is still due is in the hands of others.
-            return Ok((total, false));
+            if claim.parked > 0 && !is_late() {
+                continue;
+            }
+            // What is still due is in the hands of others, or behind more strangers.
+            return Ok((total, claim.parked > 0));
         }
         total.claimed += claim.events.len();
         // A provider that is slow must not keep waiting what needs no provider.
@@ -121,7 +125,7 @@ async fn work(rpc: &Rpc) -> Result<(Tally, bool), RpcError> {
             let results = worker.process(events, begin_until).await;
             total.add(&settle(rpc, &name, &results).await?);
         }
-        if clock::unix_micros() >= until {
+        if is_late() {
             return Ok((total, claim.pending_now > 0));
         }
     }
