@@ -40,6 +40,33 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
             .hint("the log names the failed tests; `cargo xtask test edge` runs them again")
             .run()
     });
+    // Strava doesn't sign every subscription, so whether it must is a setting.
+    for (check, must_be_signed) in [("the webhooks", "false"), ("the webhooks, all signed", "true")] {
+        report.check(check, || {
+            let stack = migrated(ctx, "webhooks")?;
+            let secrets = [
+                ("GARMIN_WEBHOOK_SECRET", "for-the-test-of-garmin"),
+                ("STRAVA_VERIFY_TOKEN", "for-the-test-of-strava"),
+                ("STRAVA_SUBSCRIPTION_ID", "4711"),
+                ("STRAVA_CLIENT_SECRET", "for-the-signatures"),
+                ("STRAVA_REQUIRE_SIGNATURE", must_be_signed),
+            ];
+            let environment = secrets.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            let host = Fleeting(Edge::new(&ctx.layout, &stack, port::free()?));
+            host.0.start(&ctx.layout, &stack, &Extras { environment, ..Extras::default() })?;
+            let test = Cmd::new("node")
+                .args(["--test", "tests/js/webhooks.test.mjs"])
+                .cwd(&ctx.layout.root)
+                .env("SUPABASE_URL", host.0.url())
+                .env("SUPABASE_SERVICE_ROLE_KEY", well_known::SERVICE_KEY);
+            secrets
+                .iter()
+                .fold(test, |test, (name, value)| test.env(name, value))
+                .log(ctx.layout.log("webhooks"))
+                .hint("the log names the failed tests; `cargo xtask test edge` runs them again")
+                .run()
+        });
+    }
     report.check("a function under another runtime", || {
         let folder = ctx.layout.root.join("tests/portability");
         npm::install(&ctx.layout, &folder, "portability", "Installing another runtime for components (npm)")?;

@@ -28,7 +28,7 @@ use crate::REQUEST_ID;
 use crate::settings::{HostRule, plain_host};
 
 /// The largest argument of an SQL function that is called the short way, in bytes.
-const RPC_BODY: usize = 64 << 20;
+const RPC_BODY: usize = 160 << 20;
 
 /// Everything beyond an instance that all functions share.
 pub(crate) struct Outside {
