@@ -16,8 +16,8 @@ declare
   first_days date[];
   last_days date[];
 begin
-  -- After a first import a profile has years to score: the portion ends where its days add up to a lot. The profile is held, so
-  -- that whoever deletes it waits for us and we never for them.
+  -- After a first import a profile has years to score: the portion ends where its days add up to a lot. The profile is held, and
+  -- first, as by whoever deletes it: they wait for us, and we pass by what they hold.
   select array_agg(c.id), array_agg(c.user_id), array_agg(c.sleep_target_hours), array_agg(c.score_from), array_agg(c.last_day)
   into ids, owners, sleep_targets, first_days, last_days
   from (select m.*, sum(m.last_day - m.score_from + 1) over (order by m.id) as days, row_number() over (order by m.id) as n
@@ -26,8 +26,8 @@ begin
               where k.id between first_id and last_id and (k.score_from <= as_of or k.forecast_due)
               order by k.id
               limit max_profiles
-              for no key update of k skip locked
-              for key share of p skip locked) m) c
+              for key share of p skip locked
+              for no key update of k skip locked) m) c
   where c.n = 1 or c.days is null or c.days <= 100000;
   profiles := coalesce(cardinality(ids), 0);
   if profiles = 0 then
@@ -92,8 +92,8 @@ begin
   is_left := exists (
     select from public.wt_engine_marks m where m.stale_from is not null or m.score_from <= as_of or m.forecast_due);
   if is_left and is_idle then
-    -- All of it is in other hands. Holding nothing, so that nobody waits for us, wait until one of them is done: whoever calls
-    -- again finds work, and does not ask in circles. First for somebody who is just deleting the profile.
+    -- All of it is in other hands. Holding no mark, so that nobody who has one waits for us, wait until one of them is done:
+    -- whoever calls again finds work, and does not ask in circles. First for somebody who is just deleting the profile.
     perform from public.wt_profiles p
     where p.id = (select m.id from public.wt_engine_marks m
                   where m.stale_from is not null or m.score_from <= as_of or m.forecast_due limit 1)

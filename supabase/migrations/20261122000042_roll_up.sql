@@ -23,8 +23,8 @@ begin
               where k.stale_from is not null and k.id between first_id and last_id
               order by k.id
               limit greatest(max_profiles, 0)
-              for no key update of k skip locked
-              for key share of p skip locked) m) c
+              for key share of p skip locked
+              for no key update of k skip locked) m) c
   where c.n = 1 or c.days <= 200000;
   if ids is null then
     return 0;

@@ -70,8 +70,7 @@ fn a_late_reading_changes_the_days_that_it_reaches_and_nobody_elses() {
     night(&db, 59);
     let moved = versions(&db, ada);
     assert_eq!(touched(&corrected, &moved, "load"), [format!("{}active_minutes", date(20))]);
-    let scores = touched(&corrected, &moved, "score");
-    assert!(scores.iter().all(|day| *day >= date(20) && *day <= date(48)) && scores.len() > 20, "{scores:?}");
+    assert_eq!(touched(&corrected, &moved, "score"), dates(20..49));
     assert_eq!(versions(&db, grace), graces);
 }
 
@@ -105,13 +104,12 @@ fn readings_that_take_the_day_over_reject_it_or_leave_it_change_its_values() {
 fn the_same_readings_in_any_order_give_the_same_bits() {
     let db = TestDb::new();
     let people: Vec<Person> = (0..3).map(|n| db.sign_up(&format!("p{n}@example.com"))).collect();
-    // Thirds, whose sums depend on the order of addition.
+    // Fractions, whose sums depend on the order of addition.
     let hourly: Vec<Reading> = (0..20)
         .flat_map(|day| {
             (0..24).map(move |hour| {
-                let value = 1e3 / 3.0 * f64::from(hour as i32 * 7 % 24 + 1);
-                let stress =
-                    reading("stress", day, value / 100.0).hours(day * 24 + hour, day * 24 + hour + 1);
+                let value = 97.0 / (hour * 7 % 24 + 1) as f64;
+                let stress = reading("stress", day, value).hours(day * 24 + hour, day * 24 + hour + 1);
                 Reading {
                     start: MONDAY + (day * 24 + hour) * HOUR,
                     end: MONDAY + (day * 24 + hour + 1) * HOUR,
@@ -300,6 +298,45 @@ fn deleting_a_profile_while_the_engine_works_on_it_harms_neither() {
         0,
         "a token that outlived its person"
     );
+}
+
+#[test]
+fn an_engine_that_meets_a_profile_half_deleted_waits_and_is_nobodys_victim() {
+    let db = TestDb::new();
+    let ada = db.sign_up("ada@example.com");
+    live(&db, ada, &plain_days(0..20));
+    // The deletion has taken the profile and stops at its first reading, before it comes to the mark.
+    let mut holder = db.admin();
+    holder
+        .batch_execute("begin; select from public.wt_health_metrics for update")
+        .expect("readings are held");
+    let gotrue = db.config_as("supabase_auth_admin").connect(postgres::NoTls).expect("it may connect");
+    let gone = overlap(
+        &db,
+        gotrue,
+        |gotrue| gotrue.execute("delete from auth.users where id = $1", &[&ada.user_id]),
+        || {
+            let release = || holder.batch_execute("rollback").expect("alive");
+            let done = overlap(&db, db.owner(), |engine| run(engine, 19, None), release);
+            assert_eq!(done.expect("the engine is not the victim")["scores"], 0);
+        },
+    );
+    assert_eq!(gone.expect("nor is she"), 1);
+}
+
+#[test]
+fn a_day_that_loses_its_readings_loses_its_score() {
+    let db = TestDb::new();
+    let ada = db.sign_up("ada@example.com");
+    let nights: Vec<Reading> = (0..20).map(|day| reading("sleep", day, 400.0)).collect();
+    live(&db, ada, &nights);
+    night(&db, 19);
+    db.api(ada.caller())
+        .execute("delete from public.wt_health_metrics where local_date >= '2025-03-10'", &[])
+        .expect("own rows");
+    db.run_jobs();
+    night(&db, 19);
+    assert_eq!(scores(&db, ada).into_keys().collect::<Vec<_>>(), dates(0..7));
 }
 
 #[test]

@@ -119,8 +119,10 @@ fn a_forecast_follows_its_goal() {
     assert_eq!(night(&db, 29).1, 1);
     let told = forecast(&db, id).expect("one");
     assert!((told["target_value"].as_f64().expect("a number") - 75.0).abs() < 1e-6, "{told}");
-    // An earlier day says nothing about what a later one has said.
+    // An earlier day says nothing about what a later one has said, not even after a late reading.
+    live(&db, ada, &[Reading { value: 78.0, ..reading("weight", 15, 78.5) }]);
     assert_eq!(night(&db, 20).1, 0);
+    assert_eq!(forecast(&db, id).expect("one")["as_of"], date(29));
     // The window moves on, and what has left it no longer counts.
     assert_eq!(night(&db, 50).1, 1);
     assert_eq!(forecast(&db, id).expect("one")["data_points"], 9);
@@ -142,7 +144,8 @@ fn recent_weights(db: &TestDb, person: Person, weight: impl Fn(i64) -> f64) {
 }
 
 fn set_goal(client: &mut Client, arguments: &Value) -> Result<Value, postgres::Error> {
-    let sql = "select public.set_goal((g ->> 'profile_id')::uuid, (g ->> 'metric_type')::public.wt_metric_type,
+    let sql =
+        "select public.set_goal((g ->> 'profile_id')::uuid, (g ->> 'metric_type')::public.wt_metric_type,
                                       (g ->> 'target_value')::double precision, g ->> 'unit',
                                       (g ->> 'direction')::public.wt_goal_direction, (g ->> 'deadline')::date)
                from (select $1::jsonb as g) a";
