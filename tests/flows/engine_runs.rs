@@ -62,12 +62,16 @@ fn a_late_reading_changes_the_days_that_it_reaches_and_nobody_elses() {
     live(&db, ada, &[Reading { value: 75.0, ..reading("hr", 20, 60.0) }]);
     night(&db, 59);
     let corrected = versions(&db, ada);
+    assert_eq!(versions(&db, grace), graces);
     assert_eq!(touched(&after, &corrected, "value"), dates(20..21));
     assert_eq!(touched(&after, &corrected, "score"), dates(20..35));
 
-    // Effort counts for a week, and in the four weeks that the week is compared with.
+    // Effort counts for a week, and in the four weeks that the week is compared with; also long after the last run that had
+    // anything to do.
+    night(&db, 100);
+    let (corrected, graces) = (versions(&db, ada), versions(&db, grace));
     live(&db, ada, &[Reading { value: 90.0, ..reading("active_minutes", 20, 30.0) }]);
-    night(&db, 59);
+    night(&db, 100);
     let moved = versions(&db, ada);
     assert_eq!(touched(&corrected, &moved, "load"), [format!("{}active_minutes", date(20))]);
     assert_eq!(touched(&corrected, &moved, "score"), dates(20..49));
