@@ -63,41 +63,49 @@ begin
             where v.profile_id = g.profile_id and v.local_date between as_of - 29 and as_of
             -- The index gives this order; it makes the last of the values the latest, and each is picked out once only.
             order by v.local_date) d) f
-  ), told as materialized (
+  ), projected as materialized (
     select f.*, case when not f.calibrating then f.line end as known,
            welltrack.forecast(case when not f.calibrating then f.line end, f.target_value, f.direction::text, f.latest, as_of) as p
     from fitted f
-  ), written as (
-    insert into public.wt_forecasts as o
-      (user_id, profile_id, goal_id, metric_type, status, as_of, current_value, target_value, slope_per_day, intercept,
-       r_squared, projected_date, projected_low, projected_high, confidence, data_points, narrative)
-    select t.user_id, t.profile_id, t.id, t.metric_type, s.status::public.wt_forecast_status, as_of, t.latest, t.target_value,
-           (t.known).slope_per_day, (t.known).intercept, (t.known).r_squared, (t.p).projected_date, (t.p).projected_low,
-           (t.p).projected_high, (t.p).confidence, (t.line).n,
+  ), told as materialized (
+    select t.id as goal_id, t.user_id, t.profile_id, t.metric_type, s.status::public.wt_forecast_status as status,
+           t.latest as current_value, t.target_value, (t.known).slope_per_day, (t.known).intercept, (t.known).r_squared,
+           (t.p).projected_date, (t.p).projected_low, (t.p).projected_high, (t.p).confidence,
+           (t.line).n::integer as data_points,
            welltrack.forecast_narrative(
              t.metric_type::text, s.status, t.latest, t.target_value, (t.known).slope_per_day, (t.p).projected_date,
-             (t.p).projected_low, (t.p).projected_high, (t.p).confidence, units => t.units)
-    from told t
+             (t.p).projected_low, (t.p).projected_high, (t.p).confidence, units => t.units) as narrative
+    from projected t
     cross join lateral (values (case when t.calibrating then 'calibrating' else (t.p).status end)) s (status)
-    on conflict (goal_id) do update
-      set profile_id = excluded.profile_id, metric_type = excluded.metric_type, status = excluded.status,
-          as_of = excluded.as_of, current_value = excluded.current_value, target_value = excluded.target_value,
-          slope_per_day = excluded.slope_per_day, intercept = excluded.intercept, r_squared = excluded.r_squared,
-          projected_date = excluded.projected_date, projected_low = excluded.projected_low,
-          projected_high = excluded.projected_high, confidence = excluded.confidence,
-          data_points = excluded.data_points, narrative = excluded.narrative, calculated_at = now(),
-          updated_at = now()
-      where (o.as_of <= excluded.as_of) is not false
-        and (o.metric_type, o.status, o.as_of, o.current_value, o.target_value, o.slope_per_day, o.intercept,
-             o.r_squared, o.projected_date, o.projected_low, o.projected_high, o.confidence, o.data_points, o.narrative)
-          is distinct from
-            (excluded.metric_type, excluded.status, excluded.as_of, excluded.current_value, excluded.target_value,
-             excluded.slope_per_day, excluded.intercept, excluded.r_squared, excluded.projected_date,
-             excluded.projected_low, excluded.projected_high, excluded.confidence, excluded.data_points,
-             excluded.narrative)
+  ), revised as (
+    -- Nobody else writes forecasts of a held goal, so a row is there or not: the usual update is spared the detour through a
+    -- conflict.
+    update public.wt_forecasts o
+    set profile_id = t.profile_id, metric_type = t.metric_type, status = t.status, as_of = forecast_goals.as_of,
+        current_value = t.current_value, target_value = t.target_value, slope_per_day = t.slope_per_day,
+        intercept = t.intercept, r_squared = t.r_squared, projected_date = t.projected_date,
+        projected_low = t.projected_low, projected_high = t.projected_high, confidence = t.confidence,
+        data_points = t.data_points, narrative = t.narrative, calculated_at = now(), updated_at = now()
+    from told t
+    where o.goal_id = t.goal_id and (o.as_of <= forecast_goals.as_of) is not false
+      and (o.as_of, o.metric_type, o.status, o.current_value, o.target_value, o.slope_per_day, o.intercept, o.r_squared,
+           o.projected_date, o.projected_low, o.projected_high, o.confidence, o.data_points, o.narrative)
+        is distinct from
+          (forecast_goals.as_of, t.metric_type, t.status, t.current_value, t.target_value, t.slope_per_day, t.intercept,
+           t.r_squared, t.projected_date, t.projected_low, t.projected_high, t.confidence, t.data_points, t.narrative)
     returning o.id
+  ), written as (
+    insert into public.wt_forecasts
+      (user_id, profile_id, goal_id, metric_type, status, as_of, current_value, target_value, slope_per_day, intercept,
+       r_squared, projected_date, projected_low, projected_high, confidence, data_points, narrative)
+    select t.user_id, t.profile_id, t.goal_id, t.metric_type, t.status, as_of, t.current_value, t.target_value,
+           t.slope_per_day, t.intercept, t.r_squared, t.projected_date, t.projected_low, t.projected_high, t.confidence,
+           t.data_points, t.narrative
+    from told t
+    where not exists (select from public.wt_forecasts o where o.goal_id = t.goal_id)
+    returning id
   )
-  select count(*) into rows_written from written;
+  select (select count(*) from revised) + (select count(*) from written) into rows_written;
   return rows_written;
 end $$;
 grant execute on function wt_private.forecast_goals(uuid[], date) to service_role;
