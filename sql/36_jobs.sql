@@ -31,16 +31,21 @@ end $$;
 create function public.refresh_baselines(max_baselines integer default 20000) returns integer
 language plpgsql security invoker set search_path = '' set jit = off as $$
 declare
+  ids uuid[];
   refreshed integer;
 begin
+  -- Claimed first and read in another statement: what is read was committed after the claim, so a change that is not seen here
+  -- has yet to say that the baseline is stale.
+  select array_agg(p.id) into ids
+  from (select b.id from public.wt_baselines b
+        where b.is_stale
+        order by b.updated_at
+        limit greatest(max_baselines, 0)
+        for no key update skip locked) p;
   with picked as materialized (
     select b.id, b.profile_id, b.metric_type,
            welltrack.daily_aggregate(welltrack.enum_label(b.metric_type)) = 'sum' as adds_up
-    from public.wt_baselines b
-    where b.is_stale
-    order by b.updated_at
-    limit greatest(max_baselines, 0)
-    for no key update skip locked
+    from unnest(ids) c (id) join public.wt_baselines b using (id)
   ), computed as (
     select p.id, c.*
     from picked p
