@@ -8,19 +8,29 @@ use crate::readings::{Reading, counts, ingest, records};
 use postgres::Client;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use welltrack_tests::{Person, TestDb};
 
 const ZONES: [&str; 4] = ["Europe/Athens", "UTC", "Pacific/Auckland", "America/Los_Angeles"];
 
 /// One person's days: the date, and what its cells say by column.
-type Days = Vec<(String, HashMap<String, f64>)>;
+pub(crate) type Days = Vec<(String, HashMap<String, f64>)>;
 
 /// The values of one metric by date.
 type Values = BTreeMap<String, f64>;
 
-/// The data set beside the checkout, or in the folder that WELLTRACK_DATA names.
-fn people() -> Option<BTreeMap<String, Days>> {
+/// Somebody whose whole history has come in.
+pub(crate) struct Resident<'a> {
+    /// As the data set names them.
+    pub(crate) name: &'a str,
+    pub(crate) person: Person,
+    days: &'a Days,
+    records: Value,
+    count: usize,
+}
+
+/// The data set beside the checkout, or in the folder that WELLTRACK_DATA names; says so where it is absent.
+pub(crate) fn file() -> Option<PathBuf> {
     let folder = std::env::var_os("WELLTRACK_DATA")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     let file = folder.join("lifesnaps/daily.csv");
@@ -28,7 +38,12 @@ fn people() -> Option<BTreeMap<String, Days>> {
         println!("skipped: {} is absent", file.display());
         return None;
     }
-    let mut reader = csv::Reader::from_path(&file).expect("the data set can be read");
+    Some(file)
+}
+
+/// Everybody's days by name.
+pub(crate) fn people(file: &Path) -> BTreeMap<String, Days> {
+    let mut reader = csv::Reader::from_path(file).expect("the data set can be read");
     let columns = reader.headers().expect("a header").clone();
     let mut people: BTreeMap<String, Days> = BTreeMap::new();
     for row in reader.records() {
@@ -37,7 +52,7 @@ fn people() -> Option<BTreeMap<String, Days>> {
         let cells = cells.map(|(column, cell)| (column.to_owned(), cell.parse().expect("a number")));
         people.entry(row[0].to_owned()).or_default().push((row[1].to_owned(), cells.collect()));
     }
-    Some(people)
+    people
 }
 
 /// The metric of each column, with its unit, as the data set's description maps them.
@@ -85,6 +100,28 @@ fn readings(admin: &mut Client, zone: &str, days: &Days) -> Vec<Reading> {
         }
     }
     readings
+}
+
+/// Signs everybody up, in one time zone after the other, and sends their histories as phones would.
+pub(crate) fn move_in<'a>(db: &TestDb, people: &'a BTreeMap<String, Days>) -> Vec<Resident<'a>> {
+    let mut admin = db.admin();
+    let residents: Vec<Resident<'_>> = people
+        .iter()
+        .zip(ZONES.into_iter().cycle())
+        .map(|((name, days), zone)| {
+            let person = db.sign_up_with(&serde_json::json!({
+                "email": format!("{name}@example.com"), "raw_user_meta_data": {"timezone": zone}
+            }));
+            let readings = readings(&mut admin, zone, days);
+            let (records, count) = (records(&readings), readings.len());
+            let answer = ingest(&mut db.api(person.caller()), person.profile_id, &records)
+                .expect("the history comes in");
+            assert_eq!(counts(&answer), [count as u64, 0, 0, 0, 0], "{name}: {}", answer["rejections"]);
+            Resident { name, person, days, records, count }
+        })
+        .collect();
+    assert_eq!(residents.len(), 55, "people");
+    residents
 }
 
 /// The values that are plausible, as the data model's table says.
@@ -147,22 +184,12 @@ fn close(left: f64, right: f64) -> bool {
 
 #[test]
 fn all_lifesnaps_people_come_in_once_and_get_their_baselines() {
-    let Some(people) = people() else { return };
+    let Some(file) = file() else { return };
+    let people = people(&file);
     let db = TestDb::new();
     let mut admin = db.admin();
-    let mut synced: Vec<(&Days, Person, Value, usize)> = Vec::new();
-    for (nth, (name, days)) in people.iter().enumerate() {
-        let zone = ZONES[nth % ZONES.len()];
-        let person = db.sign_up_with(&serde_json::json!({
-            "email": format!("{name}@example.com"), "raw_user_meta_data": {"timezone": zone}
-        }));
-        let readings = readings(&mut admin, zone, days);
-        let mut api = db.api(person.caller());
-        let answer = ingest(&mut api, person.profile_id, &records(&readings)).expect("the history comes in");
-        assert_eq!(counts(&answer), [readings.len() as u64, 0, 0, 0, 0], "{name}: {}", answer["rejections"]);
-        synced.push((days, person, records(&readings), readings.len()));
-    }
-    assert_eq!(synced.len(), 55, "people");
+    let residents = move_in(&db, &people);
+    let sent: usize = residents.iter().map(|resident| resident.count).sum();
 
     // Every cell that was measured is a row, and nothing else is.
     for (column, metric, _) in METRICS {
@@ -174,11 +201,11 @@ fn all_lifesnaps_people_come_in_once_and_get_their_baselines() {
             "{metric}"
         );
     }
-    assert_eq!(writes(&mut admin), synced.iter().map(|(.., count)| *count as i64).sum::<i64>());
+    assert_eq!(writes(&mut admin), sent as i64);
 
     let done = db.run_jobs();
-    assert_eq!(done["judged"], synced.iter().map(|(.., count)| *count).sum::<usize>());
-    for (days, person, ..) in &synced {
+    assert_eq!(done["judged"], sent);
+    for Resident { days, person, .. } in &residents {
         for (column, metric, _) in METRICS {
             let expected = baseline(&plausible(days, column, metric));
             let found = admin
@@ -210,7 +237,7 @@ fn all_lifesnaps_people_come_in_once_and_get_their_baselines() {
 
     // A phone sends all of it again: no row version is written.
     let before = writes(&mut admin);
-    for (_, person, records, count) in &synced {
+    for Resident { person, records, count, .. } in &residents {
         let mut api = db.api(person.caller());
         let answer = ingest(&mut api, person.profile_id, records).expect("the history comes in again");
         assert_eq!(counts(&answer), [0, 0, *count as u64, 0, 0]);

@@ -16,6 +16,7 @@ mod ingest_malformed;
 mod ingest_model;
 mod ingest_races;
 mod lifesnaps;
+mod lifesnaps_scores;
 mod loads;
 mod logs;
 mod onboarding;

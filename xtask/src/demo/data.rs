@@ -61,22 +61,27 @@ pub(super) struct Data {
 ///
 /// A file that is there but can't be read, or has not enough people.
 pub(super) fn load(root: &Path) -> Result<Data> {
-    load_from(&folder(root, std::env::var_os("WELLTRACK_DATA").map(PathBuf::from)))
+    load_from(data_set(root).as_deref())
+}
+
+/// The data set, where there is one.
+pub(crate) fn data_set(root: &Path) -> Option<PathBuf> {
+    let folder = folder(root, std::env::var_os("WELLTRACK_DATA").map(PathBuf::from));
+    Some(folder.join("lifesnaps/daily.csv")).filter(|file| file.is_file())
 }
 
 fn folder(root: &Path, named: Option<PathBuf>) -> PathBuf {
     named.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| root.join("../shared/data"))
 }
 
-fn load_from(folder: &Path) -> Result<Data> {
-    let file = folder.join("lifesnaps/daily.csv");
-    if !file.is_file() {
+fn load_from(file: Option<&Path>) -> Result<Data> {
+    let Some(file) = file else {
         return Ok(Data {
             source: format!("generated readings, seed {}", generate::SEED),
             histories: generate::histories(generate::SEED),
         });
-    }
-    Ok(Data { source: "real readings, LifeSnaps, CC BY 4.0".to_owned(), histories: lifesnaps::read(&file)? })
+    };
+    Ok(Data { source: "real readings, LifeSnaps, CC BY 4.0".to_owned(), histories: lifesnaps::read(file)? })
 }
 
 #[cfg(test)]
@@ -85,7 +90,7 @@ mod tests {
 
     #[test]
     fn without_the_data_set_readings_are_generated_and_the_source_says_so() {
-        let data = load_from(Path::new("/nowhere")).expect("generated");
+        let data = load_from(None).expect("generated");
         assert_eq!(data.source, "generated readings, seed 42");
     }
 

@@ -26,6 +26,7 @@ use serde_json::Value;
 use crate::stack::Stack;
 use crate::{cmd, ui};
 use api::{Answer, Api, Member, Metric, Refused};
+pub(crate) use data::data_set;
 use data::{DAYS, Data, History};
 use people::{PEOPLE, Person};
 

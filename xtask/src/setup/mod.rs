@@ -1,12 +1,14 @@
 //! Setup: everything that a fresh machine lacks, fetched or built once.
 //!
 //! Promises: needs no root, installs nothing on the machine, does a step only when its inputs changed, and may be interrupted at
-//! any point. Stops at Rust, Node, a C compiler and Debian's package lists: those are the machine's.
+//! any point. Stops at Rust, Node, Python, a C compiler and Debian's package lists: those are the
+//! machine's.
 
 pub(crate) mod debs;
 pub(crate) mod npm;
 pub(crate) mod pgrx;
 pub(crate) mod prefix;
+pub(crate) mod python;
 pub(crate) mod wasm;
 
 use std::fs;

@@ -5,6 +5,8 @@ use anyhow::{Result, ensure};
 use super::{Context, Report};
 use crate::cluster::{Cluster, Durability, Role};
 use crate::cmd::Cmd;
+use crate::demo;
+use crate::setup::python;
 use crate::stack::Stack;
 use crate::stamp::files_below;
 use crate::{schema as drift, supabase, types};
@@ -68,10 +70,16 @@ pub(super) fn pgtap(ctx: &Context, report: &mut Report) {
 
 /// The black-box tests. Each clones the migrated database, so they run side by side and none sees another's rows.
 pub(super) fn flows(ctx: &Context, report: &mut Report) {
+    // Only what is compared with real days needs the oracle.
+    let python = demo::data_set(&ctx.layout.root)
+        .and_then(|_| report.check("Python with numpy, for the oracle", || python::ensure(&ctx.layout)));
     report.check("the tests in tests/", || {
         let stack = migrated(ctx, "flows")?;
         make_template(&stack)?;
-        Cmd::new("cargo")
+        let tests = Cmd::new("cargo");
+        python
+            .iter()
+            .fold(tests, |tests, python| tests.env("WELLTRACK_TEST_PYTHON", python))
             .args(["test", "--quiet", "--no-fail-fast", "--package", "welltrack_tests"])
             .args(["--lib", "--bins", "--test", "flows"])
             .cwd(&ctx.layout.root)
