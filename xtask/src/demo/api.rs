@@ -17,7 +17,7 @@ use crate::cluster::{Cluster, Role};
 use crate::cmd;
 
 /// How long the background work may take before somebody is told.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Everybody's, in the demo.
 pub(super) const PASSWORD: &str = "correct horse battery staple";
@@ -314,7 +314,7 @@ impl Api {
     }
 
     /// One request of a signed-in person.
-    fn signed_in<T>(
+    pub(super) fn signed_in<T>(
         &mut self,
         user_id: Uuid,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,

@@ -28,6 +28,15 @@ pub(super) fn sparkline(days: &[Option<f64>]) -> String {
     means.into_iter().map(|mean| mean.map_or(' ', bar)).collect()
 }
 
+/// A bar of so many of `width` columns, to an eighth of one; what is not nothing has at least an eighth.
+pub(super) fn bar(share: f64, width: usize) -> String {
+    const EIGHTHS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let eighths = (share.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize;
+    let eighths = eighths.max(usize::from(share > 0.0));
+    let end = (eighths % 8).checked_sub(1).map(|index| EIGHTHS[index]);
+    "█".repeat(eighths / 8).chars().chain(end).collect()
+}
+
 /// A number with as many decimals as one of the size of `scale` deserves.
 pub(super) fn number(value: f64, scale: f64) -> String {
     match scale.abs() {
@@ -80,6 +89,15 @@ mod tests {
         assert_eq!(sparkline(&[Some(5.0), None, Some(5.0)]), "▄▄");
         assert_eq!(sparkline(&[None; 60]), " ".repeat(30));
         assert_eq!(sparkline(&[]), "");
+    }
+
+    #[test]
+    fn a_bar_is_as_long_as_its_share_and_only_nothing_has_none() {
+        assert_eq!(bar(0.0, 4), "");
+        assert_eq!(bar(1e-9, 4), "▏");
+        assert_eq!(bar(0.375, 4), "█▌");
+        assert_eq!(bar(1.0, 4), "████");
+        assert_eq!((bar(7.0, 4), bar(f64::NAN, 4)), ("████".to_owned(), String::new()));
     }
 
     #[test]

@@ -1,9 +1,8 @@
-//! `demo`: the main job, from signup to baselines and providers' pushes, on the development database.
+//! `demo`: the main job, from signup to baselines, providers' pushes and recovery scores, on the development database.
 //!
 //! Promises: three people who weren't there before, sixty days of readings each, sent as their phones would and
 //! then pushed as Garmin and Strava would, and everything that became of them in tables. Removes the people of an
-//! earlier demo first, and touches nobody else's rows. Stops at readings: recovery scores and the AI are not part
-//! of it.
+//! earlier demo first, and touches nobody else's rows. Stops at numbers: the AI is not part of it.
 
 mod api;
 mod data;
@@ -15,6 +14,7 @@ mod people;
 mod phone;
 mod print;
 mod providers;
+mod recovery;
 
 use std::io::{ErrorKind, Write as _};
 use std::time::{Duration, Instant};
@@ -44,6 +44,7 @@ struct Report {
     delivered: providers::Delivered,
     signing_up: Duration,
     jobs: Duration,
+    engine: Duration,
 }
 
 /// What became of one person.
@@ -56,6 +57,7 @@ struct Chapter {
     refused: Vec<Refused>,
     metrics: Vec<Metric>,
     visible: i64,
+    recovery: recovery::Recovery,
 }
 
 /// One batch and its answer.
@@ -108,9 +110,13 @@ fn story(stack: &Stack, data: Data) -> Result<Report> {
         chapter.metrics = api.metrics(chapter.member, &chapter.history)?;
         chapter.visible = api.visible(chapter.member)?;
     }
+    // Before the providers push: theirs are other bodies' days.
+    let engine = ui::step("Scoring everybody's days and forecasting their goals", || {
+        recovery::score(&mut api, &mut people)
+    })?;
     let total = api.total()?;
     let delivered = providers::deliver(stack, &mut api, &people)?;
-    Ok(Report { source: data.source, people, total, delivered, signing_up, jobs })
+    Ok(Report { source: data.source, people, total, delivered, signing_up, jobs, engine })
 }
 
 fn join(api: &mut Api, person: &'static Person, history: History) -> Result<Chapter> {
@@ -125,6 +131,7 @@ fn join(api: &mut Api, person: &'static Person, history: History) -> Result<Chap
         refused: vec![],
         metrics: vec![],
         visible: 0,
+        recovery: recovery::Recovery::default(),
     })
 }
 

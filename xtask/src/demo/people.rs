@@ -4,7 +4,7 @@
 //! nobody can own. Stops at their bodies: whose days they live is [`super::data`]'s business.
 
 use jiff::tz::{self, TimeZone};
-use welltrack_core::Source;
+use welltrack_core::{MetricType, Source};
 
 /// Everybody whose e-mail ends like this belongs to the demo and is removed by its next run. `.example` is
 /// reserved (RFC 2606).
@@ -20,8 +20,19 @@ pub(super) struct Person {
     pub(super) phone: Source,
     pub(super) goals: &'static [&'static str],
     pub(super) restrictions: &'static [&'static str],
+    /// What is to be forecast.
+    pub(super) aim: Aim,
     /// What goes wrong on this phone.
     pub(super) trouble: Trouble,
+}
+
+/// A goal in numbers.
+pub(super) struct Aim {
+    pub(super) metric: MetricType,
+    /// In the metric's canonical unit.
+    pub(super) target: f64,
+    /// `increase` or `decrease`.
+    pub(super) direction: &'static str,
 }
 
 /// Why a phone sends records that don't count.
@@ -61,6 +72,7 @@ pub(super) static PEOPLE: [Person; 3] = [
         phone: Source::HealthConnect,
         goals: &["sleep better", "run 10 km"],
         restrictions: &["vegetarian"],
+        aim: Aim { metric: MetricType::Sleep, target: 420.0, direction: "increase" },
         trouble: Trouble::Beta,
     },
     Person {
@@ -70,6 +82,7 @@ pub(super) static PEOPLE: [Person; 3] = [
         phone: Source::Healthkit,
         goals: &["less stress"],
         restrictions: &["gluten-free", "no peanuts"],
+        aim: Aim { metric: MetricType::Stress, target: 12.0, direction: "decrease" },
         trouble: Trouble::Units,
     },
     Person {
@@ -80,6 +93,7 @@ pub(super) static PEOPLE: [Person; 3] = [
         goals: &["walk every day"],
         // No restrictions is an answer too.
         restrictions: &[],
+        aim: Aim { metric: MetricType::Steps, target: 15_000.0, direction: "increase" },
         trouble: Trouble::Clock,
     },
 ];

@@ -12,6 +12,7 @@ use welltrack_core::{MetricType, Source};
 
 use super::figures::{DAYS_PER_BAR, grouped, number, sparkline, wrapped};
 use super::providers::Delivered;
+use super::recovery;
 use super::{Chapter, FIRST_SYNC, Report, SAME_AGAIN};
 use crate::ui;
 
@@ -54,6 +55,27 @@ pub(super) fn report(report: &Report) -> String {
             &metrics(chapter),
         );
     }
+    let days = recovery::all_days(&report.people);
+    section(
+        "How they recovered",
+        &format!(
+            "Each ran the engine for themselves, as of their last day; a bar is {DAYS_PER_BAR} days.\n\
+             0.25 stress + 0.30 sleep + 0.20 resting heart rate + 0.25 training load, each 0 to 100:\n\
+             a rule of thumb about training and rest, without medical meaning."
+        ),
+        &recovery::by_person(&report.people),
+    );
+    section(
+        "Which days have a score",
+        "A score needs 14 days to know somebody, and two inputs of the four.",
+        &recovery::shares(&days),
+    );
+    section("How the scores are distributed", "All three people together.", &recovery::distribution(&days));
+    section(
+        "Where their goals are heading",
+        "A line through the last 30 days; a date only where its slope is more than chance.",
+        &recovery::goals(&report.people),
+    );
     let delivered = &report.delivered;
     section(
         "What the providers pushed",
@@ -271,6 +293,7 @@ fn times(report: &Report) -> String {
             report.jobs,
             String::new(),
         ),
+        (format!("{} days scored, 3 goals forecast", 3 * super::DAYS), report.engine, String::new()),
     ];
     table(
         &[],
@@ -301,7 +324,7 @@ cargo xtask down     # stop the database
 }
 
 /// [`ui::table`] under a dim head, with these columns to the right; no line is wider than [`WIDTH`].
-fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>, right: &[usize]) -> String {
+pub(super) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>, right: &[usize]) -> String {
     let head: Vec<String> = head.iter().map(|&title| style(title).dim().to_string()).collect();
     let mut rows: Vec<Vec<String>> =
         std::iter::once(head).filter(|head| !head.is_empty()).chain(rows).collect();
@@ -323,10 +346,19 @@ fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>, right: &[us
 mod tests {
     use super::super::api::{Answer, Member, Metric, Refused, Rejection};
     use super::super::people::PEOPLE;
+    use super::super::recovery::{Day, Forecast, Recovery};
     use super::super::{Sync, batches, generate};
     use super::*;
     use crate::demo::api::FromSource;
     use uuid::Uuid;
+
+    fn scored(score: f64) -> Day {
+        Day {
+            status: "scored".into(),
+            score: Some(score),
+            components: [Some(100.0), None, None, Some(100.0)],
+        }
+    }
 
     /// A report as wide as it gets.
     fn crowded() -> Report {
@@ -375,6 +407,16 @@ mod tests {
                 }],
                 metrics: vec![metric(Some(99_999.0), "in_progress"), metric(None, "pending")],
                 visible: 123_456,
+                recovery: Recovery {
+                    days: (0..60).map(|day| (day % 7 != 0).then(|| scored(f64::from(day) * 1.7))).collect(),
+                    forecasts: vec![Forecast {
+                        metric: "blood_pressure".into(),
+                        target: 99_999.0,
+                        unit: "mL/kg/min".into(),
+                        status: "not_converging".into(),
+                        narrative: "a long story ".repeat(30),
+                    }],
+                },
             }
         };
         let people = PEOPLE.iter().zip(generate::histories(1)).map(chapter).collect();
@@ -396,6 +438,7 @@ mod tests {
             },
             signing_up,
             jobs,
+            engine: jobs,
         }
     }
 
