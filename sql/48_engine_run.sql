@@ -13,15 +13,18 @@ declare
   ids uuid[];
   owners uuid[];
   sleep_targets double precision[];
+  units text[];
   first_days date[];
   last_days date[];
 begin
   -- After a first import a profile has years to score: the portion ends where its days add up to a lot. The profile is held, and
   -- first, as by whoever deletes it: they wait for us, and we pass by what they hold.
-  select array_agg(c.id), array_agg(c.user_id), array_agg(c.sleep_target_hours), array_agg(c.score_from), array_agg(c.last_day)
-  into ids, owners, sleep_targets, first_days, last_days
+  select array_agg(c.id), array_agg(c.user_id), array_agg(c.sleep_target_hours), array_agg(c.units),
+         array_agg(c.score_from), array_agg(c.last_day)
+  into ids, owners, sleep_targets, units, first_days, last_days
   from (select m.*, sum(m.last_day - m.score_from + 1) over (order by m.id) as days, row_number() over (order by m.id) as n
-        from (select k.id, k.user_id, p.sleep_target_hours, k.score_from, least(k.score_to + 30, as_of) as last_day
+        from (select k.id, k.user_id, p.sleep_target_hours, p.preferences ->> 'units' as units, k.score_from,
+                     least(k.score_to + 30, as_of) as last_day
               from public.wt_engine_marks k join public.wt_profiles p on p.id = k.id
               where k.id between first_id and last_id and (k.score_from <= as_of or k.forecast_due)
               order by k.id
@@ -35,7 +38,7 @@ begin
   end if;
   reached := ids[profiles];
   scores := wt_private.score_days(ids, owners, sleep_targets, first_days, last_days);
-  forecasts := wt_private.forecast_goals(ids, as_of);
+  forecasts := wt_private.forecast_goals(ids, units, as_of);
   -- Later days still depend on the last changed ones, and the forecast's window moves on: the mark waits for the next day.
   update public.wt_engine_marks m
   set score_from = case when m.score_to + 31 > as_of then greatest(m.score_from, as_of + 1) end,
@@ -52,7 +55,9 @@ language plpgsql security invoker set search_path = '' as $$
 declare
   least_id constant uuid := uuid '00000000-0000-0000-0000-000000000000';
   greatest_id constant uuid := uuid 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+  start constant uuid := gen_random_uuid();
   profile uuid;
+  last_profile uuid;
   portion record;
   profiles integer := 0;
   scores integer := 0;
@@ -79,15 +84,17 @@ begin
     exit when wt_private.roll_up(least_id, greatest_id, 5000) = 0;
     is_idle := false;
   end loop;
-  profile := least_id;
-  while clock_timestamp() < now() + interval '5 seconds' loop
-    portion := wt_private.engine_portion(profile, greatest_id, 5000, as_of);
-    exit when portion.profiles = 0;
-    is_idle := false;
-    profile := portion.reached;
-    profiles := profiles + portion.profiles;
-    scores := scores + portion.scores;
-    forecasts := forecasts + portion.forecasts;
+  -- Once round, from anywhere: several engines side by side seldom come upon each other's portions.
+  for profile, last_profile in values (start, greatest_id), (least_id, start) loop
+    while clock_timestamp() < now() + interval '5 seconds' loop
+      portion := wt_private.engine_portion(profile, last_profile, 5000, as_of);
+      exit when portion.profiles = 0;
+      is_idle := false;
+      profile := portion.reached;
+      profiles := profiles + portion.profiles;
+      scores := scores + portion.scores;
+      forecasts := forecasts + portion.forecasts;
+    end loop;
   end loop;
   is_left := exists (
     select from public.wt_engine_marks m where m.stale_from is not null or m.score_from <= as_of or m.forecast_due);

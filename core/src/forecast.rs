@@ -5,6 +5,7 @@
 //! at the straight line: no seasons, no plateaus, no promise.
 
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use crate::MICROS_PER_DAY;
 use crate::metric::UnknownLabel;
@@ -84,6 +85,8 @@ pub enum Forecast {
 pub enum Status {
     /// There is a date.
     OnTrack,
+    /// There is a date, after the goal's deadline.
+    Late,
     /// The goal is reached.
     Reached,
     /// No trend towards the goal.
@@ -98,8 +101,9 @@ pub enum Status {
 
 impl Status {
     /// Every status, in the order of the database's enum.
-    pub const ALL: [Status; 6] = [
+    pub const ALL: [Status; 7] = [
         Status::OnTrack,
+        Status::Late,
         Status::Reached,
         Status::NotConverging,
         Status::BeyondHorizon,
@@ -112,6 +116,7 @@ impl Status {
     pub const fn label(self) -> &'static str {
         match self {
             Status::OnTrack => "on_track",
+            Status::Late => "late",
             Status::Reached => "reached",
             Status::NotConverging => "not_converging",
             Status::BeyondHorizon => "beyond_horizon",
@@ -131,10 +136,13 @@ impl FromStr for Status {
 }
 
 impl Forecast {
-    /// What it comes to.
+    /// What it comes to for a goal with or without a deadline. A deadline that is over makes every date a late one.
     #[must_use]
-    pub const fn status(&self) -> Status {
+    pub fn status(&self, deadline: Option<EpochDay>) -> Status {
         match self {
+            Forecast::OnTrack { projected, .. } if deadline.is_some_and(|last| *projected > last) => {
+                Status::Late
+            }
             Forecast::OnTrack { .. } => Status::OnTrack,
             Forecast::Reached => Status::Reached,
             Forecast::NotConverging => Status::NotConverging,
@@ -196,7 +204,11 @@ pub fn forecast(line: &Line, goal: &Goal) -> Forecast {
 
 /// Slope, its standard error, and how many of those it has to be away from zero.
 pub(crate) fn trend(line: &Line) -> Option<(f64, f64, f64)> {
-    Some((line.slope?, line.slope_se?, line.student_t(LEVEL)?))
+    // Inverting the distribution takes longer than all the rest; a month of days asks for few different values.
+    static OF_POINTS: [OnceLock<Option<f64>>; 33] = [const { OnceLock::new() }; 33];
+    let known = usize::try_from(line.points).ok().and_then(|points| OF_POINTS.get(points));
+    let t = known.map_or_else(|| line.student_t(LEVEL), |known| *known.get_or_init(|| line.student_t(LEVEL)));
+    Some((line.slope?, line.slope_se?, t?))
 }
 
 /// The two solutions `u` of `(slope u - distance)² = residual² (1 + 1/n + u²/sxx)`, the smaller first.

@@ -39,6 +39,8 @@ pub struct Story<'a> {
     pub low: Option<EpochDay>,
     /// The latest such day; missing when it lies beyond ten years.
     pub high: Option<EpochDay>,
+    /// The day by which the goal is to be reached.
+    pub deadline: Option<EpochDay>,
     /// R², 0 to 1.
     pub confidence: Option<f64>,
     /// The line through the recovery scores of the last 30 days.
@@ -47,9 +49,10 @@ pub struct Story<'a> {
     pub imperial: bool,
 }
 
-/// How people speak of a metric: its name, its unit, how many stored units make one of those, and digits after the point.
+/// How people speak of a metric: its name and whether that is a plural, its unit, how many stored units make one of those, and digits after the point.
 struct Speech {
     name: &'static str,
+    plural: bool,
     unit: &'static str,
     divide: f64,
     decimals: usize,
@@ -87,7 +90,8 @@ impl Speech {
         };
         // Every unit above is one that `units` knows.
         let divide = to_canonical(metric, 1.0, Some(unit), None).unwrap_or(1.0);
-        Speech { name, unit, divide, decimals }
+        let plural = matches!(metric, MetricType::Steps | MetricType::Calories | MetricType::ActiveMinutes);
+        Speech { name, plural, unit, divide, decimals }
     }
 
     fn amount(&self, value: Option<f64>) -> Option<String> {
@@ -165,6 +169,7 @@ impl fmt::Display for Spoken {
 ///     projected: Some(20_588),
 ///     low: None,
 ///     high: None,
+///     deadline: None,
 ///     confidence: Some(0.8),
 ///     recovery: None,
 ///     imperial: false,
@@ -187,7 +192,21 @@ pub fn narrative(story: &Story<'_>) -> String {
     let mut said = match story.status {
         Status::OnTrack => {
             let by = Spoken::day(story.projected).map_or(String::new(), |day| format!(" by {day}"));
-            format!("Based on your current progress{}, you're on track to reach {target}{by}.", average(" "))
+            let within = Spoken::day(story.deadline)
+                .map_or(String::new(), |day| format!(" That is within your deadline of {day}."));
+            format!(
+                "Based on your current progress{}, you're on track to reach {target}{by}.{within}",
+                average(" ")
+            )
+        }
+        Status::Late => {
+            let by = Spoken::day(story.projected).map_or(String::new(), |day| format!(" by {day}"));
+            let deadline = Spoken::day(story.deadline).map_or(String::new(), |day| format!(" of {day}"));
+            format!(
+                "Based on your current progress{}, you would reach {target}{by}, after your deadline{deadline}. A slightly \
+                 bigger change each week, or a later deadline, may suit you better.",
+                average(" ")
+            )
         }
         Status::Reached => {
             let latest = speech
@@ -198,8 +217,9 @@ pub fn narrative(story: &Story<'_>) -> String {
             )
         }
         Status::NotConverging => format!(
-            "Your {name} hasn't shown a clear trend towards {target} over the last 30 days. It may help to look at what \
-             has changed lately, or to adjust the target."
+            "Your {name} {} shown a clear trend towards {target} over the last 30 days. It may help to look at what has \
+             changed lately, or to adjust the target.",
+            if speech.plural { "haven't" } else { "hasn't" }
         ),
         Status::BeyondHorizon => format!(
             "At your current pace{}, {target} is more than ten years away. A slightly bigger change each week, or a \
@@ -207,14 +227,14 @@ pub fn narrative(story: &Story<'_>) -> String {
             average(" ")
         ),
         Status::TooFewPoints => format!(
-            "There aren't enough {name} readings in the last 30 days to forecast {target} yet. A few more days of readings \
-             will help."
+            "There aren't enough readings of your {name} in the last 30 days to forecast {target} yet. A few more days of \
+             readings will help."
         ),
         Status::Calibrating => format!(
             "Your baseline is still being learned. A forecast for {target} will follow once 14 days of data are in."
         ),
     };
-    if story.status == Status::OnTrack {
+    if matches!(story.status, Status::OnTrack | Status::Late) {
         said += &spread(story);
         if story.confidence.is_some_and(|confidence| confidence < SCATTERED) {
             said += " Your readings vary a lot, so you may want to take the date as a rough guide.";

@@ -77,6 +77,10 @@ create function regression_step(state internal, y double precision, x timestampt
 returns internal immutable parallel safe
 language c as 'MODULE_PATHNAME', 'regression_step_wrapper';
 
+create function regression_step_day(state internal, y double precision, x date)
+returns internal immutable parallel safe
+language c as 'MODULE_PATHNAME', 'regression_step_day_wrapper';
+
 create function regression_combine(state internal, other internal) returns internal immutable parallel safe
 language c as 'MODULE_PATHNAME', 'regression_combine_wrapper';
 
@@ -96,6 +100,13 @@ create aggregate linear_regression(y double precision, x timestamptz) (
 );
 comment on aggregate linear_regression(double precision, timestamptz) is
   'The least-squares line of y over time. Nulls, NaN and infinities are passed over; n says how many points counted.';
+create aggregate linear_regression(y double precision, x date) (
+  sfunc = regression_step_day, stype = internal, sspace = 128, finalfunc = regression_result,
+  combinefunc = regression_combine, serialfunc = regression_serial, deserialfunc = regression_deserial,
+  parallel = safe
+);
+comment on aggregate linear_regression(double precision, date) is
+  'The least-squares line of y over days, each of them its midnight in UTC.';
 
 create function predict(r regression, at timestamptz, level double precision default 0.95)
 returns prediction immutable strict parallel safe
@@ -105,16 +116,16 @@ create type goal_forecast as (
   status text, projected_date date, projected_low date, projected_high date, confidence double precision
 );
 comment on type goal_forecast is
-  'on_track, reached, not_converging, beyond_horizon or too_few_points; the first day on which the line is at the target; the days between which single readings are expected there (95%); R2 of the line.';
+  'on_track, late, reached, not_converging, beyond_horizon or too_few_points; the first day on which the line is at the target; the days between which single readings are expected there (95%); R2 of the line.';
 
 create function forecast(
-  r regression, target double precision, direction text, current double precision, as_of date
+  r regression, target double precision, direction text, current double precision, as_of date, deadline date default null
 ) returns goal_forecast immutable parallel safe
 language c as 'MODULE_PATHNAME', 'forecast_wrapper';
 
 create function forecast_narrative(
   metric_type text, status text, current_value double precision, target_value double precision,
   slope_per_day double precision, projected_date date, projected_low date, projected_high date,
-  confidence double precision, recovery regression default null, units text default 'metric'
+  confidence double precision, recovery regression default null, units text default 'metric', deadline date default null
 ) returns text immutable parallel safe
 language c as 'MODULE_PATHNAME', 'forecast_narrative_wrapper';

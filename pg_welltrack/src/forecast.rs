@@ -20,7 +20,7 @@ extension_sql!(
        status text, projected_date date, projected_low date, projected_high date, confidence double precision
      );
      comment on type goal_forecast is
-       'on_track, reached, not_converging, beyond_horizon or too_few_points; the first day on which the line is at the target; the days between which single readings are expected there (95%); R2 of the line.';",
+       'on_track, late, reached, not_converging, beyond_horizon or too_few_points; the first day on which the line is at the target; the days between which single readings are expected there (95%); R2 of the line.';",
     name = "goal_forecast"
 );
 
@@ -29,7 +29,7 @@ composite!(GoalForecast, "goal_forecast");
 /// When the line `r` reaches `target`.
 ///
 /// Arguments: a line over time, the target in the same unit, `increase` or `decrease`, the latest value (NULL if there is
-/// none), the day of asking. Dates are days on which the line, at midnight UTC, is at the target or past it; none lies
+/// none), the day of asking, the day by which to be there (NULL if there is none): `late` is a date after it. Dates are days on which the line, at midnight UTC, is at the target or past it; none lies
 /// before `as_of` or more than ten years after it. `confidence` is R² (0 to 1) where the line leads to the target, else
 /// NULL. A NULL line counts as one without points; a NULL target, direction or day, and an infinite day, give NULL.
 ///
@@ -41,6 +41,7 @@ fn forecast(
     direction: Option<&str>,
     current: Option<f64>,
     as_of: Option<Date>,
+    deadline: default!(Option<Date>, "NULL"),
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<Option<GoalForecast>, ErrorReport> {
     let (Some(target), Some(direction), Some(as_of)) = (target, direction, as_of.and_then(to_epoch_day))
@@ -59,7 +60,7 @@ fn forecast(
     };
     let date = |day: Option<EpochDay>| day.and_then(from_epoch_day).into_datum();
     let columns = [
-        forecast.status().label().into_datum(),
+        forecast.status(deadline.and_then(to_epoch_day)).label().into_datum(),
         date(projected),
         date(low),
         date(high),
@@ -72,7 +73,7 @@ fn forecast(
 ///
 /// Arguments: the metric's label, the status of a forecast (also `calibrating`), latest and target value in the metric's
 /// unit, change per day, the dates and the confidence of the forecast, the line through the last month's recovery scores,
-/// and `imperial` for pounds and miles (anything else is metric). NULL means unknown and is left out of the words; a NULL
+/// `imperial` for pounds and miles (anything else is metric), and the goal's deadline. NULL means unknown and is left out of the words; a NULL
 /// metric or status gives NULL.
 ///
 /// Errors: 22023 for an unknown metric or status. Source: `welltrack_core::narrative`.
@@ -90,6 +91,7 @@ fn forecast_narrative(
     confidence: Option<f64>,
     recovery: default!(Option<Fitted>, "NULL"),
     units: default!(Option<&str>, "'metric'"),
+    deadline: default!(Option<Date>, "NULL"),
 ) -> Result<Option<String>, ErrorReport> {
     let (Some(metric_type), Some(status)) = (metric_type, status) else { return Ok(None) };
     let recovery = recovery.map(Fitted::line).transpose()?;
@@ -102,6 +104,7 @@ fn forecast_narrative(
         projected: projected_date.and_then(to_epoch_day),
         low: projected_low.and_then(to_epoch_day),
         high: projected_high.and_then(to_epoch_day),
+        deadline: deadline.and_then(to_epoch_day),
         confidence,
         recovery: recovery.as_ref(),
         imperial: units == Some("imperial"),

@@ -9,10 +9,11 @@ use pgrx::heap_tuple::PgHeapTuple;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{AllocatedByRust, Internal, IntoDatum, impl_sql_translatable};
+use welltrack_core::MICROS_PER_DAY;
 use welltrack_core::regression::{LEVELS, Line, Sums};
 
 use crate::composite::{composite, row};
-use crate::convert::{from_unix, to_unix};
+use crate::convert::{from_unix, to_epoch_day, to_unix};
 use crate::error::Error;
 use crate::state;
 
@@ -49,6 +50,18 @@ fn regression_step(
         }
     }
     Ok(state)
+}
+
+/// The same with a day, which stands for its midnight in UTC.
+#[pg_extern(immutable, parallel_safe)]
+fn regression_step_day(
+    state: Internal,
+    y: Option<f64>,
+    x: Option<Date>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Result<Internal, ErrorReport> {
+    let x = x.and_then(to_epoch_day).and_then(|day| from_unix(i64::from(day) * MICROS_PER_DAY));
+    regression_step(state, y, x, fcinfo)
 }
 
 /// What two workers saw, together.
@@ -110,10 +123,18 @@ extension_sql!(
        parallel = safe
      );
      comment on aggregate linear_regression(double precision, timestamptz) is
-       'The least-squares line of y over time. Nulls, NaN and infinities are passed over; n says how many points counted.';",
+       'The least-squares line of y over time. Nulls, NaN and infinities are passed over; n says how many points counted.';
+     create aggregate linear_regression(y double precision, x date) (
+       sfunc = regression_step_day, stype = internal, sspace = 128, finalfunc = regression_result,
+       combinefunc = regression_combine, serialfunc = regression_serial, deserialfunc = regression_deserial,
+       parallel = safe
+     );
+     comment on aggregate linear_regression(double precision, date) is
+       'The least-squares line of y over days, each of them its midnight in UTC.';",
     name = "linear_regression",
     requires = [
         regression_step,
+        regression_step_day,
         regression_combine,
         regression_serial,
         regression_deserial,

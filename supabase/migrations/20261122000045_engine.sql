@@ -4,7 +4,7 @@ create type public.wt_goal_direction as enum ('increase', 'decrease');
 
 create type public.wt_score_status as enum ('scored', 'calibrating', 'insufficient');
 create type public.wt_forecast_status as enum (
-  'on_track', 'reached', 'not_converging', 'beyond_horizon', 'too_few_points', 'calibrating');
+  'on_track', 'late', 'reached', 'not_converging', 'beyond_horizon', 'too_few_points', 'calibrating');
 
 create table public.wt_recovery_scores (
   -- Ordered by time: the night adds a row for everybody, and this index grows at its end.
@@ -54,12 +54,11 @@ create table public.wt_goals (
   is_active boolean not null default true,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  unique (id, user_id),
+  unique (profile_id, user_id, id),
   foreign key (profile_id, user_id) references public.wt_profiles (id, user_id) on delete cascade
 );
 comment on column public.wt_goals.current_value is 'the latest daily value when the goal was set; wt_forecasts has that of today';
 comment on column public.wt_goals.unit is 'the canonical unit of the metric; set_goal() converts';
-create index wt_goals_profile_idx on public.wt_goals (profile_id, user_id);
 create unique index wt_goals_one_active on public.wt_goals (profile_id, metric_type) where is_active;
 call wt_private.protect('public.wt_goals', 'owned', audited => true);
 
@@ -86,8 +85,9 @@ create table public.wt_forecasts (
   calculated_at timestamptz not null default now(),
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  foreign key (profile_id, user_id) references public.wt_profiles (id, user_id) on delete cascade,
-  foreign key (goal_id, user_id) references public.wt_goals (id, user_id) on delete cascade
+  -- The goal's own key implies the profile's: one check for each row instead of two.
+  foreign key (goal_id, profile_id, user_id) references public.wt_goals (id, profile_id, user_id)
+    on update cascade on delete cascade
 ) with (fillfactor = 60);
 comment on table public.wt_forecasts is 'Where the last 30 days of an active goal''s metric lead, changed in place each night';
 comment on column public.wt_forecasts.as_of is 'the last day that it looked at';
@@ -97,7 +97,6 @@ comment on column public.wt_forecasts.projected_low is 'first day on which the 9
 comment on column public.wt_forecasts.projected_high is 'day from which the whole 95% prediction band is past the target; null where that is beyond ten years';
 comment on column public.wt_forecasts.confidence is '0 to 1, from R2: how much of the up and down the line explains';
 create index wt_forecasts_profile_idx on public.wt_forecasts (profile_id, user_id);
-create index wt_forecasts_goal_idx on public.wt_forecasts (goal_id, user_id);
 call wt_private.protect('public.wt_forecasts', 'read_own', touched => false);
 create trigger touch before insert or update on public.wt_forecasts
   for each row when (new.updated_at is distinct from now()) execute function wt_private.touch();

@@ -7,52 +7,44 @@ create function wt_private.score_days(
   ids uuid[], owners uuid[], sleep_targets double precision[], first_days date[], last_days date[]
 ) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off
-set enable_bitmapscan = off set enable_material = off set enable_memoize = off set jit = off set work_mem = '64MB' as $$
+set enable_hashjoin = off set enable_bitmapscan = off set enable_material = off set enable_memoize = off set jit = off as $$
 declare
   version constant text := c.formula_version from welltrack.recovery_curves() c limit 1;
   rows_written integer;
 begin
-  with day as materialized (
-    select c.profile_id, c.user_id, c.first_day + n as score_date, s.r
-    from unnest(ids, owners, sleep_targets, first_days, last_days) as c (profile_id, user_id, sleep_target, first_day, last_day)
-    cross join lateral generate_series(0, c.last_day - c.first_day) n
+  merge into public.wt_recovery_scores o
+  using (
+    select c.profile_id, c.user_id, c.day, s.r
+    from (select u.profile_id, u.user_id, u.sleep_target, u.first_day + n as day
+          from unnest(ids, owners, sleep_targets, first_days, last_days) u (profile_id, user_id, sleep_target, first_day, last_day)
+          cross join lateral generate_series(0, u.last_day - u.first_day) n
+          offset 0) c
     cross join lateral (
-      select welltrack.recovery(c.first_day + n, c.sleep_target, v.local_date, v.stress, v.sleep, v.hr,
-                                v.training_load) as r
+      select welltrack.recovery(c.day, c.sleep_target, v.local_date, v.stress, v.sleep, v.hr, v.training_load) as r
       from public.wt_daily_values v
-      where v.profile_id = c.profile_id and v.local_date between c.first_day + n - 30 and c.first_day + n) s
-  ), emptied as (
-    delete from public.wt_recovery_scores o
-    where o.id = any (array(
-      select s.id
-      from day d
-      cross join lateral (select k.id from public.wt_recovery_scores k
-                          where k.profile_id = d.profile_id and k.score_date = d.score_date limit 1) s
-      where (d.r).status is null))
-    returning o.id
-  ), written as (
-    insert into public.wt_recovery_scores as o
-      (user_id, profile_id, score_date, status, days_missing, stress_component, sleep_component, hr_component,
-       load_component, recovery_score, weights_used, missing_inputs, formula_version, raw_data)
-    select d.user_id, d.profile_id, d.score_date, (d.r).status::public.wt_score_status, (d.r).days_missing,
-           (d.r).stress_component, (d.r).sleep_component, (d.r).hr_component, (d.r).load_component, (d.r).recovery_score,
-           (d.r).weights_used, (d.r).missing_inputs, version, (d.r).raw_data
-    from day d
-    where (d.r).status is not null
-    on conflict (profile_id, score_date) do update
-      set status = excluded.status, days_missing = excluded.days_missing, stress_component = excluded.stress_component,
-          sleep_component = excluded.sleep_component, hr_component = excluded.hr_component,
-          load_component = excluded.load_component, recovery_score = excluded.recovery_score,
-          weights_used = excluded.weights_used, missing_inputs = excluded.missing_inputs,
-          formula_version = excluded.formula_version, raw_data = excluded.raw_data, updated_at = now()
-      where (o.status, o.days_missing, o.stress_component, o.sleep_component, o.hr_component, o.load_component,
-             o.recovery_score, o.weights_used, o.missing_inputs, o.formula_version, o.raw_data) is distinct from
-            (excluded.status, excluded.days_missing, excluded.stress_component, excluded.sleep_component,
-             excluded.hr_component, excluded.load_component, excluded.recovery_score, excluded.weights_used,
-             excluded.missing_inputs, excluded.formula_version, excluded.raw_data)
-    returning o.id
-  )
-  select (select count(*) from emptied) + (select count(*) from written) into rows_written;
+      where v.profile_id = c.profile_id and v.local_date between c.day - 30 and c.day) s
+  ) d on o.profile_id = d.profile_id and o.score_date = d.day
+  when matched and (d.r).status is null then
+    delete
+  when matched and
+    (o.status, o.days_missing, o.stress_component, o.sleep_component, o.hr_component, o.load_component, o.recovery_score,
+     o.weights_used, o.missing_inputs, o.formula_version, o.raw_data) is distinct from
+    ((d.r).status::public.wt_score_status, (d.r).days_missing, (d.r).stress_component, (d.r).sleep_component,
+     (d.r).hr_component, (d.r).load_component, (d.r).recovery_score, (d.r).weights_used, (d.r).missing_inputs, version,
+     (d.r).raw_data)
+  then update
+    set status = (d.r).status::public.wt_score_status, days_missing = (d.r).days_missing,
+        stress_component = (d.r).stress_component, sleep_component = (d.r).sleep_component,
+        hr_component = (d.r).hr_component, load_component = (d.r).load_component, recovery_score = (d.r).recovery_score,
+        weights_used = (d.r).weights_used, missing_inputs = (d.r).missing_inputs, formula_version = version,
+        raw_data = (d.r).raw_data, updated_at = now()
+  when not matched and (d.r).status is not null then
+    insert (user_id, profile_id, score_date, status, days_missing, stress_component, sleep_component, hr_component,
+            load_component, recovery_score, weights_used, missing_inputs, formula_version, raw_data)
+    values (d.user_id, d.profile_id, d.day, (d.r).status::public.wt_score_status, (d.r).days_missing,
+            (d.r).stress_component, (d.r).sleep_component, (d.r).hr_component, (d.r).load_component, (d.r).recovery_score,
+            (d.r).weights_used, (d.r).missing_inputs, version, (d.r).raw_data);
+  get diagnostics rows_written = row_count;
   return rows_written;
 end $$;
 grant execute on function wt_private.score_days(uuid[], uuid[], double precision[], date[], date[]) to service_role;

@@ -2,7 +2,8 @@
 
 -- Sets the goal of a profile for a metric, or replaces the one that is active: {"goal": {row}, "forecast": {row} or null}.
 -- `unit` null means the canonical unit of the metric; other units are converted. `direction` null: from the latest daily value of
--- the last 30 days towards the target. The forecast is made at once.
+-- the last 30 days towards the target. The forecast is made at once, as of the person's today: this morning's weight counts; what
+-- adds up in the course of a day, such as steps, counts from the day after.
 -- Errors: PT404 no such profile (or not the caller's); 22023 for a target that no reading could have, for an unknown unit, for a
 -- deadline that is over, and where the direction can't be told; 22003 for a target that is no number.
 create function public.set_goal(
@@ -42,6 +43,8 @@ begin
   select (to_jsonb(v) ->> metric)::double precision into latest
   from public.wt_daily_values v
   where v.profile_id = $1 and v.user_id = owner and v.local_date between today - 29 and today
+    -- As with forecasts: what adds up in the course of a day counts once the day is over.
+    and (v.local_date < today or metric not in ('steps', 'calories', 'distance', 'active_minutes'))
     and (to_jsonb(v) ->> metric) is not null
   order by v.local_date desc
   limit 1;

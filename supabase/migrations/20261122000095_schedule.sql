@@ -22,21 +22,18 @@ begin
 end $$;
 grant execute on function public.prune_logs(integer, integer, integer) to service_role;
 
-do $block$ begin
-  begin
-    create extension if not exists pg_cron with schema pg_catalog;
-  exception when raise_exception or undefined_file or feature_not_supported then
-    -- pg_cron serves one database of a server and says so when asked for in another.
-    raise warning 'no schedule here (%): call run_health_jobs() every minute, purge_webhook_events() every ten, run_performance_engine() and prune_logs() daily', sqlerrm;
-    return;
-  end;
-  perform cron.schedule('welltrack-health-jobs', '* * * * *', 'select public.run_health_jobs()');
-  -- Providers' events are kept for 30 days; schedule the job anew with another number to change that.
-  perform cron.schedule('welltrack-purge-events', '*/10 * * * *', 'select public.purge_webhook_events(keep_days => 30)');
-  -- Midnight in UTC (pg_cron's own time zone), for everybody: again and again until nothing is left, each time a transaction of
-  -- its own, so that nobody's marks are held for longer than a few seconds. (A block and not a procedure: what pins its search
-  -- path may not commit.)
-  perform cron.schedule('welltrack-performance-engine', '0 0 * * *', $job$do $$
+-- The night at midnight in UTC (pg_cron's own time zone), for everybody, by as many engines side by side as `sessions` says; they
+-- share the work, so one for each core that the night may have. Call it again to change the number. Each runs again and again
+-- until nothing is left, each time a transaction of its own, so that nobody's marks are held for longer than a few seconds. (A
+-- block and not a procedure: what pins its search path may not commit.)
+create function wt_private.schedule_engines(sessions integer default 2) returns void
+language plpgsql security invoker set search_path = '' as $function$
+begin
+  if sessions not between 1 and 32 then
+    raise exception 'sessions is a number from 1 to 32' using errcode = '22023';
+  end if;
+  perform cron.unschedule(j.jobname) from cron.job j where j.jobname like 'welltrack-performance-engine-%';
+  perform cron.schedule('welltrack-performance-engine-' || n, '0 0 * * *', $job$do $$
 declare
   done jsonb;
 begin
@@ -45,6 +42,21 @@ begin
     commit;
     exit when not (done ->> 'left')::boolean;
   end loop;
-end $$$job$);
+end $$$job$)
+  from generate_series(1, sessions) n;
+end $function$;
+
+do $block$ begin
+  begin
+    create extension if not exists pg_cron with schema pg_catalog;
+  exception when raise_exception or undefined_file or feature_not_supported then
+    -- pg_cron serves one database of a server and says so when asked for in another.
+    raise warning 'no schedule here (%): call run_health_jobs() every minute, purge_webhook_events() every ten, run_performance_engine() (by several sessions at once, if you like) and prune_logs() daily', sqlerrm;
+    return;
+  end;
+  perform cron.schedule('welltrack-health-jobs', '* * * * *', 'select public.run_health_jobs()');
+  -- Providers' events are kept for 30 days; schedule the job anew with another number to change that.
+  perform cron.schedule('welltrack-purge-events', '*/10 * * * *', 'select public.purge_webhook_events(keep_days => 30)');
+  perform wt_private.schedule_engines();
   perform cron.schedule('welltrack-prune-logs', '17 3 * * *', 'select public.prune_logs()');
 end $block$;

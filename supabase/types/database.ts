@@ -668,18 +668,11 @@ export type Database = {
         }
         Relationships: [
           {
-            foreignKeyName: 'wt_forecasts_goal_id_user_id_fkey'
-            columns: ['goal_id', 'user_id']
+            foreignKeyName: 'wt_forecasts_goal_id_profile_id_user_id_fkey'
+            columns: ['goal_id', 'profile_id', 'user_id']
             isOneToOne: false
             referencedRelation: 'wt_goals'
-            referencedColumns: ['id', 'user_id']
-          },
-          {
-            foreignKeyName: 'wt_forecasts_profile_id_user_id_fkey'
-            columns: ['profile_id', 'user_id']
-            isOneToOne: false
-            referencedRelation: 'wt_profiles'
-            referencedColumns: ['id', 'user_id']
+            referencedColumns: ['id', 'profile_id', 'user_id']
           },
         ]
       }
@@ -2385,6 +2378,7 @@ export type Database = {
       wt_exercise_kind: 'strength' | 'cardio' | 'mobility' | 'balance' | 'sport'
       wt_forecast_status:
         | 'on_track'
+        | 'late'
         | 'reached'
         | 'not_converging'
         | 'beyond_horizon'
@@ -2557,6 +2551,7 @@ export const Constants = {
       wt_exercise_kind: ['strength', 'cardio', 'mobility', 'balance', 'sport'],
       wt_forecast_status: [
         'on_track',
+        'late',
         'reached',
         'not_converging',
         'beyond_horizon',

@@ -5,7 +5,7 @@
 //! it is the person's own. Stops at the line itself: that is the core's, held to Postgres's own regression here.
 
 use crate::days::{date, live, night, plain_days, reading};
-use crate::readings::{DAY, MONDAY, Reading};
+use crate::readings::{DAY, HOUR, MONDAY, Reading};
 use postgres::Client;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -186,6 +186,90 @@ fn setting_a_goal_converts_derives_replaces_and_forecasts_at_once() {
     let by_service =
         set_goal(&mut db.api(Caller::Service), &in_pounds).expect("the service acts for anybody");
     assert_eq!(by_service["goal"]["user_id"], json!(ada.user_id));
+}
+
+#[test]
+fn a_date_after_the_deadline_is_late_until_one_of_them_moves() {
+    let db = TestDb::new();
+    let ada = db.sign_up("ada@example.com");
+    let mut client = db.api(ada.caller());
+    live(&db, ada, &weights(0..40, |day| 80.0 - 0.1 * day as f64 + [0.1, -0.1][day.rem_euclid(2) as usize]));
+    let id = goal(&mut client, ada, "weight", 75.0, "kg", "decrease");
+    night(&db, 39);
+    let projected = forecast(&db, id).expect("one")["projected_date"].as_str().expect("a date").to_owned();
+    for (days, status, words) in
+        [(0, "on_track", "within your deadline"), (-1, "late", "after your deadline")]
+    {
+        client
+            .execute(
+                "update public.wt_goals set deadline = $1::text::date + $2::integer",
+                &[&projected, &days],
+            )
+            .expect("her goal");
+        assert_eq!(night(&db, 39).1, 1, "a deadline is part of the goal");
+        let told = forecast(&db, id).expect("one");
+        assert_eq!(
+            (told["status"].as_str(), told["projected_date"].as_str()),
+            (Some(status), Some(&*projected))
+        );
+        assert!(told["narrative"].as_str().is_some_and(|said| said.contains(words)), "{told}");
+    }
+}
+
+/// A zone in which it is about noon now.
+fn zone_at_noon(db: &TestDb) -> String {
+    let sql = "select extract(hour from now() at time zone 'UTC')::integer";
+    match 12 - db.admin().query_one(sql, &[]).expect("a clock").get::<_, i32>(0) {
+        // Zones of this family are named by the way back to Greenwich.
+        east @ 0.. => format!("Etc/GMT-{east}"),
+        west => format!("Etc/GMT+{}", -west),
+    }
+}
+
+#[test]
+fn today_counts_for_what_is_measured_at_once_and_not_yet_for_what_adds_up() {
+    let db = TestDb::new();
+    let zone = zone_at_noon(&db);
+    let ada = db.sign_up_with(&json!({"email": "ada@example.com", "raw_user_meta_data": {"timezone": zone}}));
+    let mut client = db.api(ada.caller());
+    let midnight =
+        "select extract(epoch from (now() at time zone $1)::date::timestamp at time zone $1)::bigint";
+    let midnight: i64 = client.query_one(midnight, &[&zone]).expect("a clock").get(0);
+    // Whole days until yesterday, and the hours after midnight of today.
+    let on = |day: i64, metric: &'static str, value: f64| {
+        let start = midnight + day * DAY;
+        Reading { start, end: start + if day == 0 { HOUR } else { DAY }, ..reading(metric, 0, value) }
+    };
+    let mut readings: Vec<Reading> =
+        (-29..0).map(|day| on(day, "steps", 8_000.0 + 100.0 * day as f64)).collect();
+    readings.extend((-29..0).map(|day| on(day, "weight", 80.0 - 0.1 * day as f64)));
+    readings.extend([on(0, "steps", 150.0), on(0, "weight", 79.5)]);
+    live(&db, ada, &readings);
+    let ask = |client: &mut Client, metric: &str, target: f64| {
+        let asked = json!({"profile_id": ada.profile_id, "metric_type": metric, "target_value": target});
+        set_goal(client, &asked).expect("a goal of hers")
+    };
+    let steps = ask(&mut client, "steps", 10_000.0);
+    assert_eq!(
+        (
+            &steps["goal"]["current_value"],
+            &steps["forecast"]["current_value"],
+            &steps["forecast"]["data_points"]
+        ),
+        (&json!(7_900), &json!(7_900), &json!(29)),
+        "{steps}"
+    );
+    assert!((steps["forecast"]["slope_per_day"].as_f64().expect("a slope") - 100.0).abs() < 1e-6, "{steps}");
+    let weight = ask(&mut client, "weight", 75.0);
+    assert_eq!(
+        (
+            &weight["goal"]["current_value"],
+            &weight["forecast"]["current_value"],
+            &weight["forecast"]["data_points"]
+        ),
+        (&json!(79.5), &json!(79.5), &json!(30)),
+        "{weight}"
+    );
 }
 
 #[test]

@@ -109,10 +109,17 @@ fn what_belongs_to_a_person_refers_to_parents_together_with_the_person() {
                 wrong.push(format!("{}.{}: a reference without its person", table.name, key.name));
             }
         }
+        // Its own key, or one to a parent of the same profile, whose own key implies it.
         let to_profile = table.foreign_keys.iter().any(|key| {
-            key.parent == "wt_profiles"
-                && key.columns == ["profile_id", "user_id"]
-                && key.parent_columns == ["id", "user_id"]
+            let pairs: Vec<_> = key
+                .columns
+                .iter()
+                .map(String::as_str)
+                .zip(key.parent_columns.iter().map(String::as_str))
+                .collect();
+            let by_parent = [("profile_id", "profile_id"), ("user_id", "user_id")];
+            key.parent == "wt_profiles" && pairs == [("profile_id", "id"), ("user_id", "user_id")]
+                || by_parent.iter().all(|pair| pairs.contains(pair))
         });
         if table.column("profile_id").is_some() && !to_profile {
             wrong.push(format!("{}: profile_id without its person", table.name));

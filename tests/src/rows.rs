@@ -92,6 +92,9 @@ impl Rows {
                 serde_json::from_str(json).expect("GIVEN holds JSON")
             } else if let Some(key) = key {
                 json!(self.make(&key.parent, owner, n))
+            } else if column.required && column.name == "profile_id" {
+                // Its parent says whose it is.
+                json!(self.make("wt_profiles", owner, n))
             } else if (column.required || column.keyed) && column.name != "id" {
                 made_up(column, owner, n)
             } else {

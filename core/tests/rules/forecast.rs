@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use welltrack_core::MICROS_PER_DAY;
-use welltrack_core::forecast::{Direction, EpochDay, Forecast, Goal, HORIZON_DAYS, LEVEL, forecast};
+use welltrack_core::forecast::{Direction, EpochDay, Forecast, Goal, HORIZON_DAYS, LEVEL, Status, forecast};
 use welltrack_core::regression::{Line, Sums};
 
 const TODAY: EpochDay = 20_454;
@@ -186,7 +186,7 @@ fn a_trend_that_may_be_chance_does_not_converge() {
     assert_eq!(forecast(&line(&falling(0.001, 1.0)), &goal), Forecast::NotConverging);
     // The 5% level itself: t of 2.048407 at 28 degrees of freedom.
     let at = |t: f64| Line { slope: Some(-1.0), slope_se: Some(1.0 / t), ..line(&falling(1.0, 0.1)) };
-    assert_eq!(forecast(&at(2.048_41), &goal).status().label(), "on_track");
+    assert_eq!(forecast(&at(2.048_41), &goal).status(None).label(), "on_track");
     assert_eq!(forecast(&at(2.048_40), &goal), Forecast::NotConverging);
 }
 
@@ -215,4 +215,23 @@ fn on_the_last_days_that_there_are_dates_end_with_them() {
     let goal = Goal { as_of: EpochDay::MAX - 1, ..to(75.0, Direction::Decrease) };
     let Forecast::OnTrack { projected, .. } = forecast(&end_of_time, &goal) else { panic!("no date") };
     assert_eq!(projected, EpochDay::MAX);
+}
+
+#[test]
+fn a_date_after_the_deadline_is_late_and_nothing_else_asks_for_the_deadline() {
+    let goal = to(75.0, Direction::Decrease);
+    let said = forecast(&line(&falling(0.1, 0.1)), &goal);
+    let Forecast::OnTrack { projected, .. } = said else { panic!("no date") };
+    assert_eq!(said.status(None), Status::OnTrack);
+    assert_eq!(said.status(Some(projected)), Status::OnTrack);
+    assert_eq!(said.status(Some(projected - 1)), Status::Late);
+    assert_eq!(said.status(Some(TODAY - 1)), Status::Late);
+    for dateless in [
+        Forecast::Reached,
+        Forecast::NotConverging,
+        Forecast::BeyondHorizon { confidence: 0.5 },
+        Forecast::TooFewPoints,
+    ] {
+        assert_eq!(dateless.status(Some(EpochDay::MIN)), dateless.status(None));
+    }
 }

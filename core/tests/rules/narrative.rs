@@ -17,6 +17,7 @@ fn story(metric: MetricType, status: Status) -> Story<'static> {
         projected: Some(20_588),
         low: Some(20_576),
         high: Some(20_603),
+        deadline: None,
         confidence: Some(0.8),
         recovery: None,
         imperial: false,
@@ -56,8 +57,8 @@ fn each_status_has_its_words() {
         ),
         (
             Status::TooFewPoints,
-            "There aren't enough weight readings in the last 30 days to forecast your 75 kg target yet. A few more days of \
-             readings will help.",
+            "There aren't enough readings of your weight in the last 30 days to forecast your 75 kg target yet. A few more \
+             days of readings will help.",
         ),
         (
             Status::Calibrating,
@@ -65,6 +66,45 @@ fn each_status_has_its_words() {
         ),
     ] {
         assert_eq!(narrative(&story(MetricType::Weight, status)), words);
+    }
+}
+
+#[test]
+fn a_deadline_is_compared_with_the_date() {
+    let with = |status, deadline| narrative(&Story { deadline, ..story(MetricType::Weight, status) });
+    let spread =
+        " Allowing for day-to-day ups and downs, it could be anywhere from May 3, 2026 to May 30, 2026.";
+    assert_eq!(
+        with(Status::OnTrack, Some(20_588)),
+        format!(
+            "Based on your current progress (0.2 kg/week average), you're on track to reach your 75 kg target by May 15, 2026. \
+             That is within your deadline of May 15, 2026.{spread}"
+        )
+    );
+    assert_eq!(
+        with(Status::Late, Some(20_567)),
+        format!(
+            "Based on your current progress (0.2 kg/week average), you would reach your 75 kg target by May 15, 2026, after \
+             your deadline of April 24, 2026. A slightly bigger change each week, or a later deadline, may suit you better.\
+             {spread}"
+        )
+    );
+    for status in Status::ALL {
+        let said = with(status, Some(20_567));
+        let dated = matches!(status, Status::OnTrack | Status::Late);
+        assert_eq!(said.contains("April 24, 2026"), dated, "{said}");
+        assert_eq!(said.contains("on track"), status == Status::OnTrack, "{said}");
+    }
+}
+
+#[test]
+fn what_is_counted_in_the_plural_is_spoken_of_in_the_plural() {
+    let plural = [MetricType::Steps, MetricType::Calories, MetricType::ActiveMinutes];
+    for spec in &METRICS {
+        let said = narrative(&story(spec.metric, Status::NotConverging));
+        let (with, without) =
+            if plural.contains(&spec.metric) { ("haven't", "hasn't") } else { ("hasn't", "haven't") };
+        assert!(said.contains(with) && !said.contains(without), "{said}");
     }
 }
 
@@ -152,13 +192,14 @@ proptest! {
         metric in prop::sample::select(METRICS.iter().map(|spec| spec.metric).collect::<Vec<_>>()),
         status in prop::sample::select(Status::ALL.to_vec()),
         numbers: [Option<f64>; 4],
-        days: [Option<i32>; 3],
+        days: [Option<i32>; 4],
         imperial: bool,
     ) {
         let [current, target, slope_per_day, confidence] = numbers;
-        let [projected, low, high] = days;
+        let [projected, low, high, deadline] = days;
         let story = Story {
-            metric, status, current, target, slope_per_day, projected, low, high, confidence, recovery: None, imperial,
+            metric, status, current, target, slope_per_day, projected, low, high, deadline, confidence, recovery: None,
+            imperial,
         };
         let said = narrative(&story);
         prop_assert!(!said.contains("NaN") && !said.contains("inf") && !said.contains("  ") && said.len() < 500, "{said}");

@@ -34,6 +34,7 @@ mod tests {
                  intensity_factor immutable parallel safe\n\
                  is_timezone stable strict parallel safe\n\
                  linear_regression immutable parallel safe\n\
+                 linear_regression immutable parallel safe\n\
                  native_metrics immutable strict parallel safe\n\
                  predict immutable strict parallel safe\n\
                  recovery immutable parallel safe\n\
@@ -45,6 +46,7 @@ mod tests {
                  regression_result immutable parallel safe\n\
                  regression_serial immutable strict parallel safe\n\
                  regression_step immutable parallel safe\n\
+                 regression_step_day immutable parallel safe\n\
                  retry_delay immutable strict parallel safe\n\
                  source_priority immutable strict parallel safe\n\
                  to_canonical immutable parallel safe\n\

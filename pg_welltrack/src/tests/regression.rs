@@ -37,6 +37,21 @@ mod tests {
     }
 
     #[pg_test]
+    fn a_day_is_its_midnight_in_utc_whatever_the_session_thinks() {
+        run("set local timezone = 'Pacific/Kiritimati';
+             create temp table days as select date '2026-01-01' + i as day, (i * i % 7 - 0.3 * i)::float8 as y
+             from generate_series(0, 29) i
+             union all values (null::date, 1.0), ('infinity', 2.0), ('-infinity', 3.0), ('2026-02-01', 'NaN')");
+        let same = text(
+            "select ((d.r)::text = (t.r)::text and (d.r).n = 30)::text
+             from (select welltrack.linear_regression(y, day) r from days) d,
+                  (select welltrack.linear_regression(y, day::timestamp at time zone 'UTC') r from days) t",
+            &[],
+        );
+        assert_eq!(same.as_deref(), Some("true"));
+    }
+
+    #[pg_test]
     fn parts_that_workers_summed_make_the_same_line() {
         let seed = readings(20_000);
         // One partial state for each partition, so that there is something to combine whichever worker is the quicker.
@@ -132,6 +147,18 @@ mod tests {
         };
         // By scipy: the line meets 75 after 49.76 days, the ends of its band after 47.18 and 52.49; R2 is 0.98704.
         assert_eq!(ask("75", "decrease").as_deref(), Some("on_track 2026-02-20 2026-02-18 2026-02-23 0.987"));
+        let by = |deadline: &str| {
+            text(
+                &format!(
+                    "select f.status from (select welltrack.linear_regression(kg, at) r from weights) l,
+                     welltrack.forecast(r, 75, 'decrease', 77.2, '2026-01-30', {deadline}) f"
+                ),
+                &[],
+            )
+        };
+        assert_eq!(by("'2026-02-20'").as_deref(), Some("on_track"));
+        assert_eq!(by("'2026-02-19'").as_deref(), Some("late"));
+        assert_eq!(by("'infinity'").as_deref(), Some("on_track"));
         assert_eq!(ask("78", "decrease").as_deref(), Some("reached"));
         assert_eq!(ask("90", "increase").as_deref(), Some("not_converging"));
         assert_eq!(ask("-1000", "decrease").as_deref(), Some("beyond_horizon 0.987"));
