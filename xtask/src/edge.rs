@@ -153,7 +153,7 @@ impl Edge {
             cmd = cmd.env(name, value);
         }
         let pid = cmd.background(&log)?;
-        write_whole(&self.dir.join("pid"), &pid.to_string())
+        write_whole(&self.dir.join("pid"), pid.to_string())
     }
 
     fn wait_until_ready(&self) -> Result<()> {

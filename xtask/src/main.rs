@@ -13,6 +13,8 @@ mod layout;
 mod package;
 mod port;
 mod queue;
+mod report;
+mod rest;
 mod schema;
 mod setup;
 mod stack;
@@ -89,6 +91,18 @@ enum Command {
     },
     /// Show the main job: people sign up, their readings come in, baselines come out
     Demo,
+    /// Draw people's recovery and goals: a page for the phone, and a picture of each
+    ///
+    /// Shows the last 60 days of whoever has any, as `cargo xtask demo` leaves them: scores and what they are made of, the
+    /// resting heart rate within its baseline, each goal's trend with its 95 % band and projected date.
+    Report {
+        /// Only people whose name begins so
+        #[arg(long, value_name = "NAME")]
+        person: Option<String>,
+        /// Folder for index.html and the pictures (.welltrack/report)
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Build the edge functions to WebAssembly components in .welltrack/functions/
     Functions {
         /// Build the guests of the host's tests as well, to .welltrack/guests/
@@ -152,6 +166,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Queue { command } => queue::run(&layout, &command),
         Command::Functions { guests } => functions::run(&layout, guests),
         Command::Demo => demo::run(&Stack::dev(layout)?),
+        Command::Report { person, out } => report::run(&Stack::dev(layout)?, person.as_deref(), out),
         Command::Bench { name } => bench_all(&layout, name),
         Command::Schema { check: _ } => schema::check(&layout, &setup::all(&layout)?),
         Command::Types { check } => types::run(&layout, &setup::all(&layout)?, check),

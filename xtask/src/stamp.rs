@@ -95,7 +95,7 @@ impl Stamp {
 }
 
 /// Writes a file beside its place and renames it: at any instant the old one or the new one is there, whole.
-pub(crate) fn write_whole(path: &Path, content: &str) -> Result<()> {
+pub(crate) fn write_whole(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     let beside = path.with_extension(format!("tmp{}", std::process::id()));
     fs::write(&beside, content)
         .and_then(|()| fs::rename(&beside, path))

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use jiff::civil::Date;
 use postgres::{Client, NoTls, Transaction};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,10 +15,8 @@ use uuid::Uuid;
 use super::data::{DAYS, History};
 use super::people::{DOMAIN, Person};
 use crate::cluster::{Cluster, Role};
-use crate::cmd;
-
-/// How long the background work may take before somebody is told.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+use crate::rest::PATIENCE;
+use crate::{cmd, rest};
 
 /// Everybody's, in the demo.
 pub(super) const PASSWORD: &str = "correct horse battery staple";
@@ -319,14 +318,11 @@ impl Api {
         user_id: Uuid,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
-        let claims = json!({"sub": user_id, "role": "authenticated", "aud": "authenticated"}).to_string();
-        let mut tx = self.rest.transaction()?;
-        tx.execute(
-            "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)",
-            &[&claims],
-        )?;
-        let result = work(&mut tx)?;
-        tx.commit()?;
-        Ok(result)
+        rest::signed_in(&mut self.rest, user_id, work)
+    }
+
+    /// Runs the engine as somebody, for themselves, until nothing is left.
+    pub(super) fn run_engine(&mut self, member: Member, as_of: Date) -> Result<()> {
+        rest::run_engine(&mut self.rest, member.user_id, as_of)
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn grouped(number: i64) -> String {
 }
 
 /// The text in lines of at most so many characters, broken at blanks; a longer word has a line of its own.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         match lines.last_mut() {

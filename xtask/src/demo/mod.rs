@@ -6,7 +6,7 @@
 
 mod api;
 mod data;
-mod figures;
+pub(crate) mod figures;
 mod generate;
 mod lifesnaps;
 mod odd;
@@ -79,6 +79,16 @@ pub(crate) fn run(stack: &Stack) -> Result<()> {
     }
 }
 
+/// The same people with their scores and goals, without the providers' part and without a word.
+pub(crate) fn fill(stack: &Stack) -> Result<()> {
+    let mut api = Api::connect(stack)?;
+    let mut people = joined(&mut api, data::load(&stack.layout.root)?.histories)?;
+    people.iter_mut().try_for_each(|chapter| send(&mut api, chapter))?;
+    let members: Vec<Member> = people.iter().map(|chapter| chapter.member).collect();
+    api.run_jobs(&members)?;
+    recovery::score(&mut api, &mut people).map(drop)
+}
+
 fn story(stack: &Stack, data: Data) -> Result<Report> {
     let mut api = Api::connect(stack)?;
     let earlier = ui::step("Removing the people of an earlier demo", || api.forget_earlier())?;
@@ -87,13 +97,8 @@ fn story(stack: &Stack, data: Data) -> Result<Report> {
     }
 
     let start = Instant::now();
-    let mut people = ui::step("Signing up three people and asking for their goals", || {
-        PEOPLE
-            .iter()
-            .zip(data.histories)
-            .map(|(person, history)| join(&mut api, person, history))
-            .collect::<Result<Vec<_>>>()
-    })?;
+    let mut people =
+        ui::step("Signing up three people and asking for their goals", || joined(&mut api, data.histories))?;
     let signing_up = start.elapsed();
 
     ui::step(&format!("Sending {DAYS} days of readings from each phone, and the last week again"), || {
@@ -117,6 +122,10 @@ fn story(stack: &Stack, data: Data) -> Result<Report> {
     let total = api.total()?;
     let delivered = providers::deliver(stack, &mut api, &people)?;
     Ok(Report { source: data.source, people, total, delivered, signing_up, jobs, engine })
+}
+
+fn joined(api: &mut Api, histories: [History; 3]) -> Result<Vec<Chapter>> {
+    PEOPLE.iter().zip(histories).map(|(person, history)| join(api, person, history)).collect()
 }
 
 fn join(api: &mut Api, person: &'static Person, history: History) -> Result<Chapter> {

@@ -5,18 +5,15 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use console::{Style, style};
-use jiff::civil::Date;
-use serde_json::Value;
 
 use super::Chapter;
-use super::api::{Api, Member, PATIENCE};
+use super::api::{Api, Member};
 use super::data::{DAYS, History};
 use super::figures::{bar, number, sparkline, wrapped};
 use super::people::Aim;
 use super::print::table;
-use crate::cmd;
 
 /// The inputs of a score, in the order of [`Day::components`].
 pub(super) const INPUTS: [&str; 4] = ["stress", "sleep", "hr", "load"];
@@ -87,27 +84,6 @@ impl Api {
             )?;
             Ok(())
         })
-    }
-
-    /// Runs the engine as somebody, for themselves, until nothing is left.
-    fn run_engine(&mut self, member: Member, as_of: Date) -> Result<()> {
-        let start = Instant::now();
-        loop {
-            let run: Value = self.signed_in(member.user_id, |tx| {
-                let sql = "select public.run_performance_engine($1::text::date)";
-                Ok(tx.query_one(sql, &[&as_of.to_string()])?.get(0))
-            })?;
-            if run["left"] == false {
-                return Ok(());
-            }
-            if cmd::interrupted() {
-                bail!(cmd::Interrupted);
-            }
-            if start.elapsed() > PATIENCE {
-                bail!("days still wait for their scores: another session holds them (see pg_stat_activity)");
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
     }
 
     /// What the engine said of each day of a history.

@@ -111,6 +111,19 @@ fn rust_libraries(closure: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The version that the package lists have of a package. As root, lists that lack it are fetched.
+pub(crate) fn offered(layout: &Layout, package: &str) -> Result<String> {
+    if let Some(version) = offered_version(package) {
+        return Ok(version);
+    }
+    update_lists(layout)?;
+    offered_version(package).with_context(|| {
+        format!(
+            "Debian package `{package}` is in none of this machine's package lists. What to do: {UPDATE_HINT}"
+        )
+    })
+}
+
 fn offered_version(package: &str) -> Option<String> {
     let text = Cmd::new("apt-cache").args(["show", "--no-all-versions", package]).capture().ok()?;
     text.lines().find_map(|line| line.strip_prefix("Version: ")).map(str::to_owned)

@@ -4,6 +4,7 @@
 //! any point. Stops at Rust, Node, Python, a C compiler and Debian's package lists: those are the
 //! machine's.
 
+pub(crate) mod browser;
 pub(crate) mod debs;
 pub(crate) mod npm;
 pub(crate) mod pgrx;
@@ -26,7 +27,7 @@ pub(crate) fn run(layout: &Layout, pg_config: Option<PathBuf>, debian: bool) -> 
     if let Some(path) = pg_config {
         let path = path.canonicalize().with_context(|| format!("there is no {}", path.display()))?;
         prefix::examine(&path)?;
-        write_whole(&Choice::file(layout), &path.to_string_lossy())?;
+        write_whole(&Choice::file(layout), path.to_string_lossy().as_bytes())?;
     }
     if debian {
         remove(&Choice::file(layout))?;

@@ -8,6 +8,7 @@ mod edge;
 mod extension;
 mod lint;
 mod readme;
+mod report;
 mod unit;
 
 use std::time::{Duration, Instant};
@@ -40,6 +41,8 @@ pub(crate) enum Part {
     Flows,
     /// The edge host and its gateway, and the real supabase-js through all of it
     Edge,
+    /// The report in headless Chromium: every mark is there, and nothing overflows a phone
+    Report,
     /// Pushes while hosts and database die: nothing is lost (named by itself: the thorough form, minutes)
     Faults,
     /// Every command that the README shows
@@ -47,7 +50,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Lint,
         Self::Unit,
         Self::Extension,
@@ -55,6 +58,7 @@ impl Part {
         Self::Pgtap,
         Self::Flows,
         Self::Edge,
+        Self::Report,
         Self::Faults,
         Self::Readme,
     ];
@@ -72,6 +76,7 @@ impl Part {
             Self::Pgtap => database::pgtap(ctx, report),
             Self::Flows => database::flows(ctx, report),
             Self::Edge => edge::run(ctx, report),
+            Self::Report => report::run(ctx, report),
             Self::Faults => edge::faults(ctx, report, named),
             Self::Readme => readme::run(ctx, report),
         }

@@ -1,0 +1,106 @@
+//! `report`: what the engine makes of people's days, as pictures: a page for the phone, and a PNG for each person.
+//!
+//! Promises: the page is one file that loads nothing; everything in it was read with the rights of the person it is about, after
+//! the engine caught up with their late readings; a day without a score is shown as one. Stops at the last [`data::DAYS`] days.
+
+mod axis;
+mod canvas;
+mod charts;
+mod data;
+mod goal;
+mod page;
+mod picture;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use postgres::{Client, NoTls};
+
+use crate::cluster::{Cluster, Role};
+use crate::layout::make_dir;
+use crate::stack::Stack;
+use crate::stamp::write_whole;
+use crate::ui;
+
+/// More people than these are not put into one page.
+const MOST: usize = 20;
+
+/// `cargo xtask report`.
+pub(crate) fn run(stack: &Stack, name: Option<&str>, out: Option<PathBuf>) -> Result<()> {
+    let folder = out.unwrap_or_else(|| stack.layout.state.join("report"));
+    for file in write(stack, name, &folder)? {
+        println!("{}", file.display());
+    }
+    Ok(())
+}
+
+/// Writes the page and the pictures into a folder, and gives their paths, the page's first.
+pub(crate) fn write(cluster: &Cluster, name: Option<&str>, folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut people = data::choose(data::everybody(cluster)?, name)?;
+    if people.len() > MOST {
+        ui::note(&format!("the first {MOST} of {} people; --person NAME for another", people.len()));
+        people.truncate(MOST);
+    }
+    let mut client =
+        Client::connect(&cluster.url(Role::Authenticator), NoTls).context("could not connect")?;
+    let told = ui::step("Reading their days and drawing them", || {
+        people
+            .iter()
+            .map(|who| {
+                let person = data::read(&mut client, who)?;
+                let charts = drawn(&person)?;
+                Ok((person, charts))
+            })
+            .collect::<Result<Vec<_>>>()
+    })?;
+    make_dir(folder)?;
+    let page = folder.join("index.html");
+    write_whole(&page, page::page(&told))?;
+    let mut files = vec![page];
+    ui::step("Turning the drawings into pictures", || {
+        for (person, charts) in &told {
+            let name = file_name(&person.name);
+            let names = std::iter::once(name.clone()).chain((2..).map(|n| format!("{name}-{n}")));
+            let mut places = names.map(|name| folder.join(name).with_extension("png"));
+            let file =
+                places.find(|place| !files.contains(place)).context("there is always another number")?;
+            write_whole(&file, picture::png(person, charts)?)?;
+            files.push(file);
+        }
+        Ok(())
+    })?;
+    Ok(files)
+}
+
+fn drawn(person: &data::Person) -> Result<Vec<charts::Chart>> {
+    let mut drawn = vec![charts::recovery(person)?, charts::heart_rate(person)?, charts::components(person)?];
+    for goal in &person.goals {
+        drawn.push(goal::chart(goal)?);
+    }
+    Ok(drawn)
+}
+
+/// `eleni-markou`: a name may hold anything, a file's may not.
+fn file_name(name: &str) -> String {
+    let plain: String = name
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(40)
+        .collect();
+    let words: Vec<&str> = plain.split('-').filter(|word| !word.is_empty()).collect();
+    if words.is_empty() { "person".to_owned() } else { words.join("-") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_name_stays_in_its_folder_whatever_somebody_is_called() {
+        assert_eq!(file_name("Eleni Markou"), "eleni-markou");
+        assert_eq!(file_name("../../etc/<x>\0"), "etc-x");
+        assert_eq!(file_name("Ελένη"), "person");
+        assert_eq!(file_name(&"x".repeat(80)).len(), 40);
+    }
+}
