@@ -235,6 +235,25 @@ fn the_heart_rate_is_measured_against_the_last_fourteen_days_that_have_one() {
 }
 
 #[test]
+fn a_heart_rate_thirty_days_back_is_the_last_that_counts() {
+    let mut month = usual();
+    for day in &mut month[14..=29] {
+        day.as_mut().unwrap().hr = None;
+    }
+    // Thirteen near ones, and one on the first day of the window.
+    month[30].as_mut().unwrap().hr = Some(60.0);
+    let inputs = score(&month).unwrap().inputs;
+    assert_eq!((inputs.hr_baseline_days, inputs.hr_baseline_bpm.is_some()), (14, true));
+    month[30].as_mut().unwrap().hr = None;
+    let inputs = score(&month).unwrap().inputs;
+    assert_eq!((inputs.hr_baseline_days, inputs.hr_baseline_bpm), (13, None));
+    // A day earlier is outside.
+    let mut window = window(8.0, &month);
+    window.insert(31, Day { hr: Some(60.0), ..Day::default() }).unwrap();
+    assert_eq!(window.score().unwrap().inputs.hr_baseline_days, 13);
+}
+
+#[test]
 fn an_outlier_in_the_baseline_moves_the_component_and_nothing_else() {
     let mut month = usual();
     let before = score(&month).unwrap();

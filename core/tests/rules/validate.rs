@@ -36,6 +36,30 @@ fn both_ends_of_every_range_count_and_what_lies_beyond_does_not() {
     }
 }
 
+/// The data model's table "canonical units and ranges", written down a second time.
+#[test]
+fn the_ranges_are_those_of_the_data_model() {
+    let ranges =
+        METRICS.iter().map(|spec| (spec.metric.label(), spec.range.0, spec.range.1)).collect::<Vec<_>>();
+    let mut expected = vec![
+        ("sleep", 0.0, 960.0),
+        ("stress", 0.0, 100.0),
+        ("vo2max", 10.0, 90.0),
+        ("steps", 0.0, 100_000.0),
+        ("hr", 30.0, 100.0),
+        ("hrv", 10.0, 200.0),
+        ("calories", 0.0, 10_000.0),
+        ("distance", 0.0, 100_000.0),
+        ("active_minutes", 0.0, 1_440.0),
+        ("weight", 20.0, 300.0),
+        ("body_fat", 3.0, 60.0),
+        ("blood_pressure", 70.0, 250.0),
+        ("spo2", 70.0, 100.0),
+    ];
+    expected.sort_by_key(|(label, ..)| ranges.iter().position(|range| range.0 == *label));
+    assert_eq!(ranges, expected);
+}
+
 #[test]
 fn a_reason_names_metric_value_range_and_unit() {
     let reason = validate(&reading(MetricType::Steps, 200_000.0), NOW).unwrap_err();
