@@ -53,6 +53,7 @@ const ENVIRONMENT: &str = "Environment:
   WELLTRACK_CLUSTER   name of the development database's cluster, to have several (dev)
   WELLTRACK_STATE     folder of all state (.welltrack in the checkout)
   WELLTRACK_CACHE     folder of downloaded packages and built tools (cache/ in the state)
+  WELLTRACK_CHROMIUM  browser that the report is tested in (Debian's chromium-headless-shell, fetched)
   NO_COLOR            no colours";
 
 #[derive(Subcommand)]

@@ -93,8 +93,58 @@ fn file_name(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use super::data::{Day, Goal, Person, Seen, Status, Why};
     use super::*;
+    use jiff::civil::date;
+
+    /// A person of so many days, each of another kind.
+    pub(super) fn somebody(name: &str, days: usize) -> Person {
+        let kinds = [Status::Scored, Status::Nothing, Status::Calibrating, Status::TooLittle];
+        let days = (0..days).map(|n| {
+            let status = kinds[n % kinds.len()];
+            let value = (status == Status::Scored).then_some(50.0);
+            Day {
+                date: date(2024, 2, 28) + jiff::Span::new().days(n as i64),
+                status,
+                score: value,
+                components: [value, None, value, None],
+                heart_rate: value,
+                heart_baseline: value.map(|value| (value, 0.0)),
+            }
+        });
+        Person {
+            name: name.to_owned(),
+            days: days.collect(),
+            why: Why { status: "no_data".to_owned(), days_missing: None, components: vec![] },
+            goals: vec![Goal {
+                metric_type: "steps".to_owned(),
+                target_value: 10_000.0,
+                unit: "count".to_owned(),
+                deadline: None,
+                forecast: None,
+                seen: Seen { first_day: Some(date(2024, 2, 28)), values: vec![None; 30], line: vec![] },
+            }],
+        }
+    }
+
+    #[test]
+    fn whoever_has_few_days_or_none_has_charts_and_a_page() {
+        for days in [0, 1, 2, 5, 60] {
+            let person = somebody("Ada", days);
+            let charts = drawn(&person).expect("charts");
+            for chart in &charts {
+                assert!(
+                    chart.drawing.height > 150 && chart.drawing.shapes.contains("<text"),
+                    "{}",
+                    chart.title
+                );
+            }
+            let scores = charts[0].drawing.shapes.matches("<circle").count();
+            assert_eq!(scores, 2 + days.div_ceil(4) + (days + 2) / 4, "dots, rings and the legend's two");
+            assert!(page::page(&[(person, charts)]).contains("<h2>Ada</h2>"));
+        }
+    }
 
     #[test]
     fn a_files_name_stays_in_its_folder_whatever_somebody_is_called() {

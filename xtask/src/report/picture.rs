@@ -83,3 +83,24 @@ fn sheet(person: &Person, charts: &[Chart]) -> String {
 }
 
 const QUIET: &str = "font-size=\"12\" fill=\"#5B6472\"";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::somebody;
+
+    fn ink(name: &str) -> usize {
+        let picture =
+            Pixmap::decode_png(&png(&somebody(name, 0), &[]).expect("a picture")).expect("a picture");
+        picture.pixels().iter().filter(|pixel| pixel.red() < 128).count()
+    }
+
+    #[test]
+    fn words_are_drawn_with_a_font_that_no_machine_has_to_have() {
+        let nobody = ink("");
+        assert!(nobody > 500, "the caveat alone is {nobody} dark pixels");
+        for name in ["Eleni Markou", "Ελένη Μάρκου", "</svg><script>&amp;\u{0}\u{1b}\u{ffff}\"'"] {
+            assert!(ink(name) > nobody + 500, "{name} is not drawn");
+        }
+    }
+}

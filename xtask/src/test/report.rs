@@ -148,3 +148,26 @@ fn not_blank(png: &[u8]) -> Result<()> {
     ensure!((0.03..0.5).contains(&drawn), "{:.1} % of the picture is drawn", drawn * 100.0);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_paper_a_black_page_and_other_sizes_are_no_pictures() {
+        let filled = |height, shade, drawn| {
+            let mut picture = Pixmap::new(1560, height).expect("a size");
+            let count = picture.pixels().len();
+            let [white, other] =
+                [255, shade].map(|c| resvg::tiny_skia::ColorU8::from_rgba(c, c, c, 255).premultiply());
+            picture.pixels_mut()[..drawn].fill(other);
+            picture.pixels_mut()[drawn..count].fill(white);
+            picture.encode_png().expect("a picture")
+        };
+        assert!(not_blank(&filled(1500, 90, 1560 * 150)).is_ok());
+        for picture in [filled(1500, 90, 0), filled(1500, 90, 1560 * 1500), filled(900, 90, 1560 * 90)] {
+            assert!(not_blank(&picture).is_err());
+        }
+        assert!(not_blank(b"no picture").is_err());
+    }
+}
