@@ -39,7 +39,7 @@ declare
 begin
   with told as materialized (
     -- `offset 0`: what is made of a row is made once, however many columns are taken from it.
-    select o.id as forecast_id, t.goal_id, t.user_id, t.profile_id, t.metric_type, s.status, t.latest as current_value,
+    select o.ctid as place, t.goal_id, t.user_id, t.profile_id, t.metric_type, s.status, t.latest as current_value,
            t.target_value, (t.known).slope_per_day, (t.known).intercept, (t.known).r_squared, (t.p).projected_date,
            (t.p).projected_low, (t.p).projected_high, (t.p).confidence, (t.line).n::integer as data_points,
            welltrack.forecast_narrative(
@@ -93,7 +93,8 @@ begin
         confidence = t.confidence, data_points = t.data_points, narrative = t.narrative, calculated_at = now(),
         updated_at = now()
     from told t
-    where o.id = t.forecast_id
+    -- Where it was found a moment ago, in the same snapshot.
+    where o.ctid = t.place
       and (o.as_of, o.metric_type, o.status, o.current_value, o.target_value, o.slope_per_day, o.intercept, o.r_squared,
            o.projected_date, o.projected_low, o.projected_high, o.confidence, o.data_points, o.narrative)
         is distinct from
@@ -104,7 +105,7 @@ begin
     -- A goal's first forecast refers to it: it is held, so that it does not go meanwhile, and one that is just going needs none.
     select t.*
     from told t join public.wt_goals g on g.id = t.goal_id
-    where t.forecast_id is null
+    where t.place is null
     for key share of g skip locked
   ), written as (
     insert into public.wt_forecasts

@@ -55,9 +55,7 @@ language plpgsql security invoker set search_path = '' as $$
 declare
   least_id constant uuid := uuid '00000000-0000-0000-0000-000000000000';
   greatest_id constant uuid := uuid 'ffffffff-ffff-ffff-ffff-ffffffffffff';
-  start constant uuid := gen_random_uuid();
   profile uuid;
-  last_profile uuid;
   portion record;
   profiles integer := 0;
   scores integer := 0;
@@ -84,17 +82,15 @@ begin
     exit when wt_private.roll_up(least_id, greatest_id, 5000) = 0;
     is_idle := false;
   end loop;
-  -- Once round, from anywhere: several engines side by side seldom come upon each other's portions.
-  for profile, last_profile in values (start, greatest_id), (least_id, start) loop
-    while clock_timestamp() < now() + interval '5 seconds' loop
-      portion := wt_private.engine_portion(profile, last_profile, 5000, as_of);
-      exit when portion.profiles = 0;
-      is_idle := false;
-      profile := portion.reached;
-      profiles := profiles + portion.profiles;
-      scores := scores + portion.scores;
-      forecasts := forecasts + portion.forecasts;
-    end loop;
+  profile := least_id;
+  while clock_timestamp() < now() + interval '5 seconds' loop
+    portion := wt_private.engine_portion(profile, greatest_id, 5000, as_of);
+    exit when portion.profiles = 0;
+    is_idle := false;
+    profile := portion.reached;
+    profiles := profiles + portion.profiles;
+    scores := scores + portion.scores;
+    forecasts := forecasts + portion.forecasts;
   end loop;
   is_left := exists (
     select from public.wt_engine_marks m where m.stale_from is not null or m.score_from <= as_of or m.forecast_due);

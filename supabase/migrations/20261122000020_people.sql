@@ -25,7 +25,8 @@ call wt_private.protect('public.wt_users', 'account', audited => true,
   client_columns => array['display_name', 'avatar_url', 'onboarding_completed', 'timezone']);
 
 create table public.wt_profiles (
-  id uuid primary key default gen_random_uuid(),
+  -- Ordered by time: whoever goes through everybody's rows in the order of their profiles finds neighbours on one page.
+  id uuid primary key default welltrack.uuid_v7(),
   user_id uuid not null default auth.uid() references public.wt_users (id) on delete cascade,
   profile_type public.wt_profile_type not null default 'dependent',
   is_primary boolean not null default false,

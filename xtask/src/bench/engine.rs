@@ -1,45 +1,59 @@
-//! `cargo xtask bench engine`: the night's run beside the bare scan of the month's readings, and beside what one would write by hand.
+//! `cargo xtask bench engine`: the night's run beside the bare scan of the month's readings, beside what one would write by hand, and
+//! beside the least that its rows cost.
 //!
-//! Promises: all write the same rows (a score and a goal's forecast for every profile) for the same month; each starts with nothing
-//! written. Stops at the night itself: what the roll-up costs when readings arrive is a line of its own.
+//! Promises: all write the same rows (a score and a goal's forecast for every profile) for the same day, by as many sessions as the
+//! schedule starts; each begins with the forecasts of the day before. What is compared has the keys that the schema asks for. Stops at
+//! the night itself: what the roll-up costs when readings arrive is not in it.
 
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use postgres::{Client, Config, NoTls};
 use uuid::Uuid;
 
 use super::measure::{Line, Target, interleave, millis, percentile, report, timed};
 
 const AS_OF: &str = "date '2026-10-31'";
-/// Profiles, and whether their readings are there too: those of a million would be 40 GB.
-const SIZES: [(i32, bool); 3] = [(10_000, true), (100_000, true), (1_000_000, false)];
+/// Profiles, whether their readings are there too (those of a million would be 40 GB), and how many nights are measured.
+const SIZES: [(u32, bool, usize); 3] = [(10_000, true, 3), (100_000, true, 3), (1_000_000, false, 1)];
+/// Engines side by side: what `wt_private.schedule_engines` starts unless told otherwise.
+const SESSIONS: usize = 2;
+/// A function per profile is measured on so many of a hundred thousand.
+const LOOPED: u32 = 10_000;
+
+/// What is measured with.
+struct Bench<'a> {
+    admin: Client,
+    sessions: Vec<Client>,
+    lines: Vec<Line>,
+    say: &'a dyn Fn(&str),
+}
 
 /// Measures in `database` (migrations applied, nobody in it) and answers whether every target is met.
 pub(crate) fn run(database: &Config, say: &dyn Fn(&str)) -> Result<bool> {
-    let mut admin =
-        database.clone().user("supabase_admin").password("postgres").connect(NoTls).context("connecting")?;
-    admin.batch_execute(include_str!("engine_stage.sql")).context("building what is compared")?;
-    admin.batch_execute("update cron.job set active = false").context("holding the background jobs")?;
-    let mut lines = Vec::new();
+    let connect =
+        || database.clone().user("supabase_admin").password("postgres").connect(NoTls).context("connecting");
+    let sessions = (0..SESSIONS).map(|_| connect()).collect::<Result<_>>()?;
+    let mut bench = Bench { admin: connect()?, sessions, lines: Vec::new(), say };
+    bench.admin.batch_execute(include_str!("engine_stage.sql")).context("building what is compared")?;
+    bench.admin.batch_execute("update cron.job set active = false").context("holding the background jobs")?;
     let mut first = None;
-    for (size, with_readings) in SIZES {
+    for (size, with_readings, rounds) in SIZES {
         say(&format!("growing to {size} profiles"));
-        admin.batch_execute(&format!("select bench_grow({size}, {AS_OF}, {with_readings})"))?;
-        admin.batch_execute("vacuum analyze")?;
-        admin.batch_execute("checkpoint")?;
+        bench.admin.batch_execute(&format!("select bench_grow({size}, {AS_OF}, {with_readings})"))?;
+        bench.admin.batch_execute("vacuum analyze")?;
+        bench.admin.batch_execute("checkpoint")?;
         say(&format!("the night of {size} profiles"));
-        let night = match size {
-            100_000 => compared(&mut admin, &mut lines)?,
-            _ => {
-                let [night] = interleave(3, [&mut |_| nightly(&mut admin)])?;
-                night
-            }
+        let night = if size == 100_000 {
+            bench.compared(rounds)?
+        } else {
+            interleave(rounds, [&mut |_| bench.night()])?[0]
         };
-        let each = night / u32::try_from(size)?;
+        let each = night / size;
         let at_first = *first.get_or_insert(each);
         if size > SIZES[0].0 {
-            lines.push(Line {
+            bench.tell(Line {
                 what: format!("time per profile at {size} profiles, against {}", SIZES[0].0),
                 ours: micros(each),
                 against: micros(at_first),
@@ -50,8 +64,8 @@ pub(crate) fn run(database: &Config, say: &dyn Fn(&str)) -> Result<bool> {
             });
         }
         if size == 1_000_000 {
-            lines.push(Line {
-                what: "the night of 1,000,000 profiles".into(),
+            bench.tell(Line {
+                what: format!("the night of 1,000,000 profiles, {SESSIONS} sessions"),
                 ours: millis(night),
                 against: String::new(),
                 floor: String::new(),
@@ -62,40 +76,74 @@ pub(crate) fn run(database: &Config, say: &dyn Fn(&str)) -> Result<bool> {
         }
     }
     say("one person on demand");
-    lines.push(on_demand(&mut admin)?);
-    Ok(report(&lines))
+    let line = on_demand(&mut bench.admin)?;
+    bench.tell(line);
+    Ok(report(&bench.lines))
 }
 
-/// Ours, all of it: as often as there is more to do.
-fn nightly(admin: &mut Client) -> Result<Duration> {
-    reset(admin)?;
-    timed(|| {
-        loop {
-            let done: serde_json::Value =
-                admin.query_one(&format!("select public.run_performance_engine({AS_OF})"), &[])?.get(0);
-            if done["left"] == false {
-                return Ok(());
-            }
-        }
-    })
-}
-
-fn reset(admin: &mut Client) -> Result<()> {
-    admin.batch_execute(&format!("call bench_reset({AS_OF})"))?;
-    for table in ["wt_engine_marks", "wt_recovery_scores", "wt_forecasts"] {
-        admin.batch_execute(&format!("vacuum analyze public.{table}"))?;
+impl Bench<'_> {
+    /// Says a line as soon as it is known, and keeps it for the table.
+    fn tell(&mut self, line: Line) {
+        (self.say)(&format!(
+            "{}: {:.2}{} ({} {})",
+            line.what.trim(),
+            line.ratio,
+            line.unit,
+            line.ours,
+            line.against
+        ));
+        self.lines.push(line);
     }
-    Ok(admin.batch_execute("checkpoint")?)
-}
 
-fn compared(admin: &mut Client, lines: &mut Vec<Line>) -> Result<Duration> {
-    const LOOPED: i32 = 10_000;
-    let cell = std::cell::RefCell::new(admin);
-    let scan = |workers: i32| {
-        let mut admin = cell.borrow_mut();
-        admin.batch_execute(&format!("set max_parallel_workers_per_gather = {workers}"))?;
+    /// The evening before, for whoever writes forecasts to this table.
+    fn reset(&mut self, forecasts: &str) -> Result<()> {
+        self.admin.batch_execute(&format!("call bench_reset({AS_OF}, '{forecasts}')"))?;
+        for table in ["public.wt_engine_marks", "public.wt_recovery_scores", forecasts] {
+            self.admin.batch_execute(&format!("vacuum analyze {table}"))?;
+        }
+        Ok(self.admin.batch_execute("checkpoint")?)
+    }
+
+    /// Times `work`, done by each session at the same time; it is told which one it is.
+    fn side_by_side(
+        &mut self,
+        forecasts: &str,
+        work: impl Fn(usize, &mut Client) -> Result<()> + Sync,
+    ) -> Result<Duration> {
+        self.reset(forecasts)?;
+        timed(|| {
+            thread::scope(|scope| {
+                let work = &work;
+                let sessions: Vec<_> = (0..)
+                    .zip(&mut self.sessions)
+                    .map(|(n, session)| scope.spawn(move || work(n, session)))
+                    .collect();
+                sessions
+                    .into_iter()
+                    .try_for_each(|session| session.join().map_err(|_| anyhow!("a session panicked"))?)
+            })
+        })
+    }
+
+    /// Ours, all of it: as often as there is more to do.
+    fn night(&mut self) -> Result<Duration> {
+        self.side_by_side("public.wt_forecasts", |_, session| {
+            loop {
+                let done: serde_json::Value =
+                    session.query_one(&format!("select public.run_performance_engine({AS_OF})"), &[])?.get(0);
+                if done["left"] == false {
+                    return Ok(());
+                }
+            }
+        })
+    }
+
+    /// The bare scan of the month's readings, by one process or by as many as the night has.
+    fn scan(&mut self, processes: usize) -> Result<Duration> {
+        let workers = processes - 1;
+        self.admin.batch_execute(&format!("set max_parallel_workers_per_gather = {workers}"))?;
         let took = timed(|| {
-            Ok(admin.query_one(
+            Ok(self.admin.query_one(
                 &format!(
                     "select count(value_num), sum(value_num) from bench_readings
                      where local_date between {AS_OF} - 30 and {AS_OF}"
@@ -103,94 +151,120 @@ fn compared(admin: &mut Client, lines: &mut Vec<Line>) -> Result<Duration> {
                 &[],
             )?)
         });
-        admin.batch_execute("reset max_parallel_workers_per_gather")?;
+        self.admin.batch_execute("reset max_parallel_workers_per_gather")?;
         took
-    };
-    let [ours, scan_alone, scan_parallel, by_sql, by_loop] = interleave(
-        3,
-        [
-            &mut |_| nightly(&mut cell.borrow_mut()),
-            &mut |_| scan(0),
-            &mut |_| scan(2),
-            &mut |_| {
-                let mut admin = cell.borrow_mut();
-                reset(&mut admin)?;
-                admin.batch_execute("set work_mem = '256MB'")?;
-                let took = timed(|| Ok(admin.batch_execute(&format!("select bench_by_sql({AS_OF})"))?))?;
-                admin.batch_execute("reset work_mem")?;
-                Ok(took)
-            },
-            &mut |_| {
-                let mut admin = cell.borrow_mut();
-                reset(&mut admin)?;
-                timed(|| {
-                    Ok(admin.batch_execute(&format!(
-                        "select bench_one_profile(user_id, profile_id, {AS_OF}) from bench_people where n <= {LOOPED}"
-                    ))?)
-                })
-            },
-        ],
-    )?;
-    let admin = cell.into_inner();
-    agree(admin)?;
-    let line = |what: &str, against: Duration, ratio: f64, unit, target| Line {
-        what: what.into(),
-        ours: millis(ours),
-        against: millis(against),
-        floor: millis(scan_parallel),
-        ratio,
-        unit,
-        target,
-    };
-    let cost = |scan: Duration| ours.as_secs_f64() / scan.as_secs_f64();
-    let gain = |other: Duration| other.as_secs_f64() / ours.as_secs_f64();
-    let by_loop = by_loop * 100_000 / u32::try_from(LOOPED)?;
-    lines.extend([
-        line(
-            "the night of 100,000 profiles, against the bare scan of their 12.4 million readings",
-            scan_alone,
-            cost(scan_alone),
-            "x time",
-            Target::AtMost(2.0),
-        ),
-        line(
-            "  against the same scan with two parallel workers",
-            scan_parallel,
-            cost(scan_parallel),
-            "x time",
-            Target::None,
-        ),
-        line(
-            "  against set-based SQL over the readings, parallel",
-            by_sql,
-            gain(by_sql),
-            "x",
-            Target::AtLeast(2.0),
-        ),
-        line(
-            "  against a plpgsql function for each profile (10,000 of them, times ten)",
-            by_loop,
-            gain(by_loop),
-            "x",
-            Target::AtLeast(3.0),
-        ),
-    ]);
-    Ok(ours)
-}
+    }
 
-/// What is compared says the same: scores to nine digits.
-fn agree(admin: &mut Client) -> Result<()> {
-    nightly(admin)?;
-    admin.batch_execute(&format!("select bench_by_sql({AS_OF})"))?;
-    let differing: i64 = admin
-        .query_one(
-            "select count(*) from public.wt_recovery_scores o full join bench_scores_sql s using (profile_id, score_date)
-             where abs(o.recovery_score - s.recovery_score) < 1e-9 is not true",
-            &[],
-        )?
-        .get(0);
-    ensure!(differing == 0, "{differing} scores differ from those of the hand-written SQL");
-    Ok(())
+    /// Where the people of each session end, in the order of their profiles.
+    fn shares(&mut self) -> Result<Vec<Uuid>> {
+        let ends = format!(
+            "select percentile_disc(n::double precision / {SESSIONS}) within group (order by profile_id)
+             from bench_people, generate_series(1, {SESSIONS}) n group by n order by n"
+        );
+        let ends = self.admin.query(&ends, &[])?;
+        Ok(std::iter::once(Uuid::nil()).chain(ends.iter().map(|end| end.get(0))).collect())
+    }
+
+    /// A function of the bench, each session for its share of the people.
+    fn shared(&mut self, function: &str, forecasts: &str) -> Result<Duration> {
+        let bounds = self.shares()?;
+        self.side_by_side(forecasts, |n, session| {
+            let (low, high) = (bounds[n], bounds[n + 1]);
+            session.batch_execute("set work_mem = '256MB'")?;
+            session.batch_execute(&format!("select {function}({AS_OF}, '{low}', '{high}')"))?;
+            Ok(session.batch_execute("reset work_mem")?)
+        })
+    }
+
+    fn looped(&mut self) -> Result<Duration> {
+        self.side_by_side("bench_forecasts_loop", |n, session| {
+            Ok(session.batch_execute(&format!(
+                "select bench_one_profile(user_id, profile_id, {AS_OF}) from bench_people
+                 where n <= {LOOPED} and n % {SESSIONS} = {n}"
+            ))?)
+        })
+    }
+
+    fn compared(&mut self, rounds: usize) -> Result<Duration> {
+        self.agree()?;
+        let cell = std::cell::RefCell::new(self);
+        let [ours, alone, beside, floor, by_sql, by_loop] = interleave(
+            rounds,
+            [
+                &mut |_| cell.borrow_mut().night(),
+                &mut |_| cell.borrow_mut().scan(1),
+                &mut |_| cell.borrow_mut().scan(SESSIONS),
+                &mut |_| cell.borrow_mut().shared("bench_floor", "bench_forecasts_floor"),
+                &mut |_| cell.borrow_mut().shared("bench_by_sql", "bench_forecasts_sql"),
+                &mut |_| cell.borrow_mut().looped(),
+            ],
+        )?;
+        let bench = cell.into_inner();
+        let ratio = |a: Duration, b: Duration| a.as_secs_f64() / b.as_secs_f64();
+        let by_loop = by_loop * (100_000 / LOOPED);
+        let bare = "the bare scan of their 12.4 million readings by";
+        for (what, against, ratio, unit, target) in [
+            (
+                format!(
+                    "the night of 100,000 profiles, {SESSIONS} sessions, against {bare} {SESSIONS} processes"
+                ),
+                beside,
+                ratio(ours, beside),
+                "x time",
+                Target::AtMost(2.0),
+            ),
+            (format!("  against {bare} one process"), alone, ratio(ours, alone), "x time", Target::None),
+            (
+                "  against the floor: reading the daily values, writing known rows".into(),
+                floor,
+                ratio(ours, floor),
+                "x time",
+                Target::None,
+            ),
+            (
+                format!("  against set-based SQL over the readings, {SESSIONS} sessions"),
+                by_sql,
+                ratio(by_sql, ours),
+                "x",
+                Target::AtLeast(2.0),
+            ),
+            (
+                format!(
+                    "  against a plpgsql function for each profile, {SESSIONS} sessions ({LOOPED} of them, times ten)"
+                ),
+                by_loop,
+                ratio(by_loop, ours),
+                "x",
+                Target::AtLeast(3.0),
+            ),
+        ] {
+            let (ours, against, floor) = (millis(ours), millis(against), millis(floor));
+            bench.tell(Line { what, ours, against, floor, ratio, unit, target });
+        }
+        Ok(ours)
+    }
+
+    /// What is compared says the same: scores to nine digits. Leaves what the night wrote for the floor to write again.
+    fn agree(&mut self) -> Result<()> {
+        self.shared("bench_by_sql", "bench_forecasts_sql")?;
+        self.admin.batch_execute("create table bench_scores_theirs as select * from bench_scores_sql")?;
+        self.night()?;
+        let differing: i64 = self
+            .admin
+            .query_one(
+                "select count(*) from public.wt_recovery_scores o
+                 full join bench_scores_theirs s using (profile_id, score_date)
+                 where abs(o.recovery_score - s.recovery_score) < 1e-9 is not true",
+                &[],
+            )?
+            .get(0);
+        ensure!(differing == 0, "{differing} scores differ from those of the hand-written SQL");
+        self.admin.batch_execute(
+            "insert into bench_scores_known select * from public.wt_recovery_scores order by id;
+             insert into bench_forecasts_known select * from public.wt_forecasts order by profile_id",
+        )?;
+        Ok(self.admin.batch_execute("vacuum analyze bench_scores_known, bench_forecasts_known")?)
+    }
 }
 
 /// A reading of one person changed, and they ask for their score, among everybody else's data.

@@ -4,10 +4,24 @@
 
 create unlogged table bench_people (n integer primary key, user_id uuid not null, profile_id uuid not null);
 create table bench_readings (like public.wt_health_metrics including defaults including constraints);
-create table bench_scores_sql (like public.wt_recovery_scores including all);
-create table bench_scores_loop (like public.wt_recovery_scores including all);
-create table bench_forecasts_sql (like public.wt_forecasts including all);
-create table bench_forecasts_loop (like public.wt_forecasts including all);
+-- What the others write to, with the keys that the schema asks for: by hand set-based, by hand in a loop, and the floor.
+create function bench_twin(name text, original regclass) returns void language plpgsql as $$
+declare
+  key record;
+begin
+  execute format('create table %I (like %s including all) with (%s)', name, original,
+                 (select array_to_string(c.reloptions, ', ') from pg_class c where c.oid = original));
+  for key in select pg_get_constraintdef(k.oid) as definition from pg_constraint k
+             where k.conrelid = original and k.contype = 'f' loop
+    execute format('alter table %I add %s', name, key.definition);
+  end loop;
+end $$;
+select bench_twin('bench_scores_' || way, 'public.wt_recovery_scores'),
+       bench_twin('bench_forecasts_' || way, 'public.wt_forecasts')
+from unnest('{sql,loop,floor}'::text[]) way;
+-- What the night makes, for the floor to write.
+create table bench_scores_known (like public.wt_recovery_scores including indexes);
+create table bench_forecasts_known (like public.wt_forecasts including indexes);
 
 create function bench_grow(up_to integer, as_of date, with_readings boolean) returns void language plpgsql as $$
 declare
@@ -16,7 +30,7 @@ begin
   set local session_replication_role = replica;
   set local work_mem = '256MB';
   set local maintenance_work_mem = '1GB';
-  insert into bench_people select n, gen_random_uuid(), gen_random_uuid() from generate_series(done + 1, up_to) n;
+  insert into bench_people select n, gen_random_uuid(), welltrack.uuid_v7() from generate_series(done + 1, up_to) n;
   insert into auth.users (id, aud, role, email)
   select p.user_id, 'authenticated', 'authenticated', 'bench-' || p.n || '@example.org' from bench_people p where p.n > done;
   insert into public.wt_users (id, display_name) select p.user_id, 'Bench' from bench_people p where p.n > done;
@@ -56,17 +70,52 @@ begin
   end if;
 end $$;
 
--- Before each run: the day is to be scored and forecast again, and nothing has been written for it.
-create procedure bench_reset(as_of date) language plpgsql as $$
+-- Before each run it is the evening: in the table that will be written to every goal has the forecast of the day before; no day
+-- `as_of` is scored, and every profile has changed.
+create procedure bench_reset(as_of date, forecasts regclass) language plpgsql as $$
 begin
   set local session_replication_role = replica;
-  truncate public.wt_recovery_scores, public.wt_forecasts, bench_scores_sql, bench_scores_loop, bench_forecasts_sql,
-    bench_forecasts_loop;
+  truncate public.wt_recovery_scores, public.wt_forecasts, bench_scores_sql, bench_scores_loop, bench_scores_floor,
+    bench_forecasts_sql, bench_forecasts_loop, bench_forecasts_floor;
+  execute format($sql$
+  insert into %s
+    (id, user_id, profile_id, goal_id, metric_type, status, as_of, current_value, target_value, slope_per_day, intercept,
+     r_squared, projected_date, projected_low, projected_high, confidence, data_points, narrative)
+  select g.id, g.user_id, g.profile_id, g.id, g.metric_type, 'on_track', $1 - 1, 56, g.target_value, -0.1, 2100, 0.5,
+         $1 + 79, $1 + 39, $1 + 119, 0.5, 30, rpad('Based on your current progress', 240, ' and so on')
+  from public.wt_goals g$sql$, forecasts) using as_of;
   update public.wt_engine_marks set score_from = as_of, score_to = as_of;
 end $$;
 
+-- The least that the same rows cost, of the people after `low` up to `high`: their month's values are read, nothing is computed, and
+-- what is known already is written.
+create function bench_floor(as_of date, low uuid, high uuid) returns bigint language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off as $$
+declare
+  read bigint;
+begin
+  select sum(v.days) into read
+  from public.wt_engine_marks m
+  cross join lateral (select count(d.stress) + count(d.sleep) + count(d.hr) + count(d.training_load) as days
+                      from public.wt_daily_values d
+                      where d.profile_id = m.id and d.local_date between as_of - 30 and as_of) v
+  where m.id > low and m.id <= high;
+  insert into bench_scores_floor select * from bench_scores_known k where k.profile_id > low and k.profile_id <= high;
+  update bench_forecasts_floor o
+  set status = k.status, as_of = k.as_of, current_value = k.current_value, slope_per_day = k.slope_per_day,
+      intercept = k.intercept, r_squared = k.r_squared, projected_date = k.projected_date, projected_low = k.projected_low,
+      projected_high = k.projected_high, confidence = k.confidence, data_points = k.data_points, narrative = k.narrative,
+      calculated_at = now(), updated_at = now()
+  from bench_forecasts_known k
+  where o.id = k.id and k.profile_id > low and k.profile_id <= high;
+  return read;
+end $$;
+
 -- By hand, set-based: window functions over the month's readings, regr_* for the goals. The sentence and the interval are left out.
-create function bench_by_sql(as_of date) returns void language sql as $$
+-- A statement that writes has no parallel workers, so several sessions share the people; it is planned with the values that it has.
+create function bench_by_sql(as_of date, low uuid, high uuid) returns void language plpgsql as $$
+begin
+  execute format($sql$
   with daily as (
     select m.user_id, m.profile_id, m.local_date,
            avg(m.value_num) filter (where m.metric_type = 'sleep') as sleep,
@@ -74,7 +123,8 @@ create function bench_by_sql(as_of date) returns void language sql as $$
            avg(m.value_num) filter (where m.metric_type = 'hr') as hr,
            sum(m.value_num * 4) filter (where m.metric_type = 'active_minutes') as load
     from bench_readings m
-    where m.local_date between as_of - 30 and as_of and m.validation_status = 'validated' and m.is_primary
+    where m.local_date between %1$L::date - 30 and %1$L::date and m.validation_status = 'validated' and m.is_primary
+      and m.profile_id > %2$L and m.profile_id <= %3$L
     group by m.user_id, m.profile_id, m.local_date
   ), windowed as (
     select d.*,
@@ -89,14 +139,14 @@ create function bench_by_sql(as_of date) returns void language sql as $$
     select w.user_id, w.profile_id, w.week, w.month, greatest(0, least(100, 100 - w.stress)) as stress,
            greatest(0, least(100, w.sleep / 60 / 8 * 100)) as sleep,
            100 / (1 + exp(1.702 * (w.hr - w.hr_mean) / greatest(w.hr_spread, 1))) as hr,
-           greatest(0, least(100, w.week / nullif(7 * w.month / (as_of - w.since), 0) * 100)) as load,
+           greatest(0, least(100, w.week / nullif(7 * w.month / (%1$L::date - w.since), 0) * 100)) as load,
            w.hr as hr_now, w.hr_mean, w.hr_spread
-    from windowed w where w.local_date = as_of
+    from windowed w where w.local_date = %1$L::date
   ), written as (
     insert into bench_scores_sql
       (user_id, profile_id, score_date, status, stress_component, sleep_component, hr_component, load_component, recovery_score,
        weights_used, formula_version, raw_data)
-    select c.user_id, c.profile_id, as_of, 'scored', c.stress, c.sleep, c.hr, c.load,
+    select c.user_id, c.profile_id, %1$L::date, 'scored', c.stress, c.sleep, c.hr, c.load,
            0.25 * c.stress + 0.30 * c.sleep + 0.20 * c.hr + 0.25 * c.load,
            '{"stress": 0.25, "sleep": 0.3, "hr": 0.2, "load": 0.25}', '1',
            jsonb_build_object('resting_hr_bpm', c.hr_now, 'hr_baseline_bpm', c.hr_mean, 'hr_spread_bpm', c.hr_spread,
@@ -107,7 +157,7 @@ create function bench_by_sql(as_of date) returns void language sql as $$
   insert into bench_forecasts_sql
     (user_id, profile_id, goal_id, metric_type, status, as_of, current_value, target_value, slope_per_day, intercept, r_squared,
      projected_date, data_points)
-  select g.user_id, g.profile_id, g.id, g.metric_type, 'on_track', as_of, f.latest, g.target_value, f.slope, f.intercept, f.r2,
+  select g.user_id, g.profile_id, g.id, g.metric_type, 'on_track', %1$L::date, f.latest, g.target_value, f.slope, f.intercept, f.r2,
          case when f.slope < 0 and (g.target_value - f.intercept) / f.slope < 30000
               then date '1970-01-01' + ((g.target_value - f.intercept) / f.slope)::integer end, f.n
   from public.wt_goals g
@@ -117,12 +167,16 @@ create function bench_by_sql(as_of date) returns void language sql as $$
                least(1, regr_r2(m.value_num, m.local_date - date '1970-01-01')) as r2,
                (array_agg(m.value_num order by m.local_date desc))[1] as latest
         from bench_readings m
-        where m.local_date between as_of - 29 and as_of and m.metric_type = 'hr' and m.validation_status = 'validated'
-          and m.is_primary
+        where m.local_date between %1$L::date - 29 and %1$L::date and m.metric_type = 'hr' and m.validation_status = 'validated'
+          and m.is_primary and m.profile_id > %2$L and m.profile_id <= %3$L
         group by m.profile_id, m.metric_type) f using (profile_id, metric_type)
   where g.is_active
-  on conflict (goal_id) do update set slope_per_day = excluded.slope_per_day
-$$;
+  on conflict (goal_id) do update
+    set status = excluded.status, as_of = excluded.as_of, current_value = excluded.current_value,
+        slope_per_day = excluded.slope_per_day, intercept = excluded.intercept, r_squared = excluded.r_squared,
+        projected_date = excluded.projected_date, data_points = excluded.data_points, calculated_at = now(), updated_at = now()
+$sql$, as_of, low, high);
+end $$;
 
 -- By hand, a function per profile.
 create function bench_one_profile(owner uuid, profile uuid, as_of date) returns void language plpgsql as $$
@@ -165,6 +219,9 @@ begin
     insert into bench_forecasts_loop
       (user_id, profile_id, goal_id, metric_type, status, as_of, target_value, slope_per_day, intercept, r_squared, data_points)
     values (owner, profile, goal.id, goal.metric_type, 'on_track', as_of, goal.target_value, fit.slope, fit.intercept, fit.r2, fit.n)
-    on conflict (goal_id) do update set slope_per_day = excluded.slope_per_day;
+    on conflict (goal_id) do update
+      set status = excluded.status, as_of = excluded.as_of, current_value = excluded.current_value,
+          slope_per_day = excluded.slope_per_day, intercept = excluded.intercept, r_squared = excluded.r_squared,
+          projected_date = excluded.projected_date, data_points = excluded.data_points, calculated_at = now(), updated_at = now();
   end loop;
 end $$;
