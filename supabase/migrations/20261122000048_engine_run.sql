@@ -48,6 +48,20 @@ begin
   where m.id = c.id;
 end $$;
 
+-- Anywhere between the first profile and the last, at random. Engines that begin in different places seldom come upon what another
+-- one is working on: two that took turns from the beginning needed a third more time, for each profile that they pass by is locked
+-- by both.
+create function wt_private.engine_start() returns uuid
+language sql volatile security invoker set search_path = '' set enable_seqscan = off as $$
+  -- The first 15 digits are enough to tell profiles apart, and fit into a number.
+  select (lpad(to_hex(e.first + floor(random() * (e.last - e.first + 1))::bigint), 15, '0') || repeat('0', 17))::uuid
+  from (select min(x.digits) as first, max(x.digits) as last
+        from ((select k.id from public.wt_engine_marks k order by k.id limit 1)
+              union all
+              (select k.id from public.wt_engine_marks k order by k.id desc limit 1)) m,
+             lateral (select ('x' || left(replace(m.id::text, '-', ''), 15))::bit(60)::bigint as digits) x) e
+$$;
+
 -- A run for one person (`only_user`) or for everybody. Begins no portion after its fifth second: it holds marks, and whoever
 -- writes readings of the same people waits for it.
 create function wt_private.run_engine(as_of date, only_user uuid) returns jsonb
@@ -55,7 +69,9 @@ language plpgsql security invoker set search_path = '' as $$
 declare
   least_id constant uuid := uuid '00000000-0000-0000-0000-000000000000';
   greatest_id constant uuid := uuid 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+  start uuid;
   profile uuid;
+  last_profile uuid;
   portion record;
   profiles integer := 0;
   scores integer := 0;
@@ -82,15 +98,18 @@ begin
     exit when wt_private.roll_up(least_id, greatest_id, 5000) = 0;
     is_idle := false;
   end loop;
-  profile := least_id;
-  while clock_timestamp() < now() + interval '5 seconds' loop
-    portion := wt_private.engine_portion(profile, greatest_id, 5000, as_of);
-    exit when portion.profiles = 0;
-    is_idle := false;
-    profile := portion.reached;
-    profiles := profiles + portion.profiles;
-    scores := scores + portion.scores;
-    forecasts := forecasts + portion.forecasts;
+  -- Once round, from anywhere.
+  start := coalesce(wt_private.engine_start(), least_id);
+  for profile, last_profile in values (start, greatest_id), (least_id, start) loop
+    while clock_timestamp() < now() + interval '5 seconds' loop
+      portion := wt_private.engine_portion(profile, last_profile, 5000, as_of);
+      exit when portion.profiles = 0;
+      is_idle := false;
+      profile := portion.reached;
+      profiles := profiles + portion.profiles;
+      scores := scores + portion.scores;
+      forecasts := forecasts + portion.forecasts;
+    end loop;
   end loop;
   is_left := exists (
     select from public.wt_engine_marks m where m.stale_from is not null or m.score_from <= as_of or m.forecast_due);
@@ -154,7 +173,7 @@ begin
 end $$;
 grant execute on function public.run_performance_engine(date, uuid), wt_private.run_engine_for_caller(date)
   to authenticated, service_role;
-grant execute on function wt_private.run_engine(date, uuid), wt_private.engine_portion(uuid, uuid, integer, date)
+grant execute on function wt_private.run_engine(date, uuid), wt_private.engine_start(), wt_private.engine_portion(uuid, uuid, integer, date)
   to service_role;
 
 -- A profile whose target changes is another profile to the formula: all its days are scored anew. SECURITY DEFINER because

@@ -56,6 +56,7 @@ const CALLERS: &[(&str, &[&str])] = &[
     ("wt_private.bury_lost_events()",                      SERVICE),
     ("wt_private.delete_provider_records(wt_private.held_event[],jsonb)", SERVICE),
     ("wt_private.engine_portion(uuid,uuid,integer,date)",  SERVICE),
+    ("wt_private.engine_start()",                          SERVICE),
     ("wt_private.export_caller()",                         PEOPLE),
     ("wt_private.forecast_goals(uuid[],text[],date)",      SERVICE),
     ("wt_private.forget_events()",                         NOBODY),

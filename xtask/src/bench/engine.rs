@@ -158,8 +158,8 @@ impl Bench<'_> {
     /// Where the people of each session end, in the order of their profiles.
     fn shares(&mut self) -> Result<Vec<Uuid>> {
         let ends = format!(
-            "select percentile_disc(n::double precision / {SESSIONS}) within group (order by profile_id)
-             from bench_people, generate_series(1, {SESSIONS}) n group by n order by n"
+            "select percentile_disc(s.n::double precision / {SESSIONS}) within group (order by profile_id)
+             from bench_people, generate_series(1, {SESSIONS}) s (n) group by s.n order by s.n"
         );
         let ends = self.admin.query(&ends, &[])?;
         Ok(std::iter::once(Uuid::nil()).chain(ends.iter().map(|end| end.get(0))).collect())
