@@ -67,8 +67,10 @@ begin
     select c.user_id, actor, actor_role, tg_table_name, tg_op, array_agg(c.id), c.changed
     from (select n.user_id, n.id, welltrack.changed_columns(o, n, bookkeeping) as changed
           from old_rows o join new_rows n using (id)) c
-    where c.changed <> '{}' and exists (select from auth.users u where u.id = c.user_id)
-    group by c.user_id, c.changed;
+    where c.changed <> '{}'
+    group by c.user_id, c.changed
+    -- A scalar, for EXISTS may become a join that reads everybody.
+    having (select true from auth.users u where u.id = c.user_id);
   elsif tg_op = 'INSERT' then
     insert into public.wt_audit_log (user_id, actor_id, actor_role, table_name, operation, row_ids)
     select n.user_id, actor, actor_role, tg_table_name, tg_op, array_agg(n.id)
@@ -78,7 +80,7 @@ begin
     select o.user_id, actor, actor_role, tg_table_name, tg_op, array_agg(o.id)
     from old_rows o
     group by o.user_id
-    having exists (select from auth.users u where u.id = o.user_id);
+    having (select true from auth.users u where u.id = o.user_id);
   end if;
   return null;
 end $$;

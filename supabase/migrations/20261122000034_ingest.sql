@@ -9,9 +9,12 @@
 -- Runs with the caller's rights, so row-level security holds; one transaction: all of it or nothing.
 -- Errors: PT404 no such profile (or not the caller's), PT400 not a batch, PT413 too much at once.
 -- Without sequential scans, a plan that a session made while the tables were small (this statement's or that of a foreign
--- key's check) still suits them when they have grown; compiling the plan would take longer than running it.
+-- key's check) still suits them when they have grown; compiling the plan would take longer than running it. One plan for all
+-- batches: planning anew for each would copy the batch into the plan. What is written is found by lists of ids and hashes,
+-- for a join may read all that the person ever sent.
 create function public.ingest_health_metrics(profile_id uuid, records jsonb) returns jsonb
-language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off
+set plan_cache_mode = force_generic_plan as $$
 declare
   target constant uuid := $1;
   list constant jsonb := case jsonb_typeof($2) when 'object' then $2 -> 'records' else $2 end;
@@ -74,18 +77,18 @@ begin
   ), gone as (
     -- A record whose period moved gets a new identity: its old row, and whatever stood at the new identity, give way.
     delete from public.wt_health_metrics m
-    using (select f.old_id from placed f where f.moved
-           union
-           select e.id from placed f join public.wt_health_metrics e on e.dedupe_hash = f.dedupe_hash
-           where f.moved and e.user_id = owner) g (id)
-    where m.id = g.id and m.user_id = owner
+    where m.user_id = owner and m.id = any (array(
+      select f.old_id from placed f where f.moved
+      union all
+      select e.id from public.wt_health_metrics e
+      where e.user_id = owner and e.dedupe_hash = any (array(select f.dedupe_hash from placed f where f.moved))))
     returning m.id
   ), revised as (
     update public.wt_health_metrics m
     set value_num = f.value_num, value_text = f.value_text, raw_payload_json = f.payload,
         recorded_at = coalesce(f.recorded_at, m.recorded_at), ingestion_source_version = f.ingestion_version
     from placed f
-    where m.id = f.old_id and f.changed and not coalesce(f.moved, false)
+    where m.id = any (array(select v.old_id from placed v)) and m.id = f.old_id and f.changed and not coalesce(f.moved, false)
     returning m.id
   ), added as (
     insert into public.wt_health_metrics as m
