@@ -7,7 +7,8 @@ create function wt_private.score_days(
   ids uuid[], owners uuid[], sleep_targets double precision[], first_days date[], last_days date[]
 ) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off
-set enable_hashjoin = off set enable_bitmapscan = off set enable_material = off set enable_memoize = off set jit = off as $$
+set enable_hashjoin = off set enable_bitmapscan = off set enable_material = off set enable_memoize = off set jit = off
+set plan_cache_mode = force_generic_plan as $$
 declare
   version constant text := c.formula_version from welltrack.recovery_curves() c limit 1;
   rows_written integer;

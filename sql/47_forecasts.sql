@@ -33,7 +33,7 @@ create trigger changed after insert or update of profile_id, metric_type, target
 create function wt_private.forecast_goals(ids uuid[], units text[], as_of date) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off
 set enable_hashjoin = off set enable_bitmapscan = off set enable_material = off set enable_memoize = off set jit = off
-set work_mem = '64MB' as $$
+set plan_cache_mode = force_generic_plan set work_mem = '64MB' as $$
 declare
   rows_written integer;
 begin
