@@ -49,18 +49,16 @@ begin
   where m.id = c.id;
 end $$;
 
--- Anywhere between the first profile and the last, at random. Engines that begin in different places seldom come upon what another
--- one is working on: two that took turns from the beginning needed a third more time, for each profile that they pass by is locked
--- by both.
+-- Any marked profile, at random by where its mark lies; null where there is none. Engines that begin in different places seldom come
+-- upon what another one is working on: two that took turns from the beginning needed a third more time, for each profile that they
+-- pass by is locked by both.
 create function wt_private.engine_start() returns uuid
 language sql volatile security invoker set search_path = '' set enable_seqscan = off as $$
-  -- The first 15 digits are enough to tell profiles apart, and fit into a number.
-  select (lpad(to_hex(e.first + floor(random() * (e.last - e.first + 1))::bigint), 15, '0') || repeat('0', 17))::uuid
-  from (select min(x.digits) as first, max(x.digits) as last
-        from ((select k.id from public.wt_engine_marks k order by k.id limit 1)
-              union all
-              (select k.id from public.wt_engine_marks k order by k.id desc limit 1)) m,
-             lateral (select ('x' || left(replace(m.id::text, '-', ''), 15))::bit(60)::bigint as digits) x) e
+  select k.id
+  from public.wt_engine_marks k
+  where k.ctid >= (select format('(%s,0)', floor(random() * pg_relation_size('public.wt_engine_marks')
+                                                 / current_setting('block_size')::integer))::tid)
+  limit 1
 $$;
 
 -- A run for one person (`only_user`) or for everybody. Begins no portion after its fifth second: it holds marks, and whoever

@@ -32,7 +32,7 @@ begin
   if sessions not between 1 and 32 then
     raise exception 'sessions is a number from 1 to 32' using errcode = '22023';
   end if;
-  perform cron.unschedule(j.jobname) from cron.job j where j.jobname like 'welltrack-performance-engine-%';
+  perform cron.unschedule(j.jobid) from cron.job j where j.jobname like 'welltrack-performance-engine-%';
   perform cron.schedule('welltrack-performance-engine-' || n, '0 0 * * *', $job$do $$
 declare
   done jsonb;

@@ -1,7 +1,7 @@
 -- Flow 8: from a month of readings to a score and a forecast, and who may ask for them. `cargo xtask test flows` has the rest.
 begin;
 create extension if not exists pgtap with schema extensions;
-select plan(13);
+select plan(19);
 
 insert into auth.users (id, aud, role, email) values
   ('a0000000-0000-4000-8000-000000000001', 'authenticated', 'authenticated', 'ada@example.org'),
@@ -32,6 +32,20 @@ select results_eq('select status::text, round(slope_per_day::numeric, 6) from pu
                   $$values ('on_track', -0.1)$$, 'the goal is on its way');
 select is(public.run_performance_engine('2025-04-02'),
           '{"as_of": "2025-04-02", "profiles": 0, "scores": 0, "forecasts": 0, "left": false}', 'twice is once');
+
+-- Another target day of the same goal: what was said is said anew.
+update public.wt_goals set deadline = '2025-04-10';
+select is((public.run_performance_engine('2025-04-02') ->> 'forecasts')::integer, 1, 'a deadline is part of the goal');
+select results_eq('select status::text from public.wt_forecasts', $$values ('late')$$, 'a date after it is late');
+
+select results_eq(
+  $$select schedule from cron.job where jobname like 'welltrack-performance-engine-%'$$,
+  $$values ('0 0 * * *'), ('0 0 * * *')$$, 'two engines share the night');
+select lives_ok('select wt_private.schedule_engines(3)', 'their number can be changed');
+select results_eq(
+  $$select jobname from cron.job where jobname like 'welltrack-performance-engine-%' order by 1$$,
+  $$select 'welltrack-performance-engine-' || n from generate_series(1, 3) n$$, 'to as many as one likes');
+select throws_ok('select wt_private.schedule_engines(0)', '22023', null, 'but at least one');
 
 set local role authenticated;
 select set_config('request.jwt.claims',
