@@ -11,6 +11,7 @@ mod functions;
 mod goal_races;
 mod goals;
 mod ingest_bad;
+mod ingest_cost;
 mod ingest_doors;
 mod ingest_faults;
 mod ingest_malformed;

@@ -39,6 +39,7 @@ begin
 end $$;
 
 select bench_twin('bench_always');
+select bench_reword('bench_alwaysingest_health_metrics', 'where f.changed or', 'where true or');
 select bench_reword('bench_alwaysingest_health_metrics', 'and f.changed and', 'and');
 select bench_reword('bench_alwaysrevise_metric', $$changed = '{}'$$, $$cardinality(changed || 'value_num'::text) = 0$$);
 select bench_reword('bench_alwaysrevise_metric', $$if changed && array['profile_id'$$, $$if true or changed && array['profile_id'$$);
