@@ -14,7 +14,7 @@ All take the same JSON as `authenticated` under row-level security, into the sam
   ours                   a reason for each bad record, units, hash, names that replace, local days, one source a day, audit
   hash and nothing else  SQL takes the batch apart, a plpgsql row trigger hashes; one bad record fails the batch
   hash and units         the same, units in a second trigger and an audit row a statement
-  all our promises       our batch function, with plpgsql triggers that hash row by row
+  all our promises       SQL takes the batch apart; the triggers of the upsert door, and one for the hash, do the rest
   unconditional          our batch function, with an update for every re-sent record, changed or not
   hand-written upsert    SQL takes the batch apart, the extension's hash in the statement, audited
 The floor is COPY, as superuser without row-level security, of rows that are already read and hashed.
