@@ -42,9 +42,9 @@ select results_eq(
   $$select schedule from cron.job where jobname like 'welltrack-performance-engine-%'$$,
   $$values ('0 0 * * *'), ('0 0 * * *')$$, 'two engines share the night');
 select lives_ok('select wt_private.schedule_engines(3)', 'their number can be changed');
-select results_eq(
-  $$select jobname::text from cron.job where jobname like 'welltrack-performance-engine-%' order by 1$$,
-  $$select 'welltrack-performance-engine-' || n from generate_series(1, 3) n$$, 'to as many as one likes');
+select is(
+  (select string_agg(right(jobname, 2), ' ' order by jobid) from cron.job where jobname like 'welltrack-performance-engine-%'),
+  '-1 -2 -3', 'to as many as one likes');
 select throws_ok('select wt_private.schedule_engines(0)', '22023', null, 'but at least one');
 
 set local role authenticated;
