@@ -48,16 +48,19 @@ async fn main() -> anyhow::Result<()> {
     let caller = verifier.verify(SERVICE_KEY)?;
     let connections = std::env::args().nth(2).map_or(Ok(CLIENTS), |text| text.parse())?;
     let pool = Pool::connect(&url.replace("supabase_admin:", "authenticator:"), connections).await?;
+    let sharing = pool.clone().sharing(vec!["bench_insert".to_owned()]);
 
-    let (mut bare, mut wrapped, mut short) = (vec![], vec![], vec![]);
+    let (mut bare, mut wrapped, mut short, mut shared) = (vec![], vec![], vec![], vec![]);
     for _ in 0..ROUNDS {
         bare.push(bare_inserts(&admin, false).await?);
         wrapped.push(bare_inserts(&admin, true).await?);
         short.push(calls(&pool, &caller).await?);
+        shared.push(calls(&sharing, &caller).await?);
     }
     println!("bare insert, its own transaction: {:>8.0}/s", median(&mut bare));
     println!("bare begin, insert, commit:       {:>8.0}/s", median(&mut wrapped));
     println!("the short way:                    {:>8.0}/s", median(&mut short));
+    println!("the short way, shared:            {:>8.0}/s", median(&mut shared));
     client.batch_execute("drop function public.bench_insert; drop table public.bench_events").await?;
     Ok(())
 }

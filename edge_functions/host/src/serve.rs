@@ -93,7 +93,8 @@ async fn load(options: &Options, local: Option<SocketAddr>) -> Result<Loaded> {
     let environment = Environment::read(options.env_file.as_deref(), local)?;
     let verifier = Arc::new(Verifier::new(jwt_settings(&environment))?);
     let connections = usize::try_from(settings.host.database_connections.0)?;
-    let rpc = rpc::Pool::connect(environment.database.expose(), connections).await?;
+    let shared = settings.host.shared_commits.iter().map(|name| name.0.clone()).collect();
+    let rpc = rpc::Pool::connect(environment.database.expose(), connections).await?.sharing(shared);
     let outside = Arc::new(Outside::new(
         &environment.url,
         Arc::clone(&verifier),

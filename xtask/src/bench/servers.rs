@@ -69,8 +69,14 @@ impl Programs {
         let folder = self.folder.join(names.join("-"));
         if !folder.exists() {
             make_dir(&folder)?;
-            let (mut config, mut limits) =
-                (String::new(), format!("[host]\ndatabase_connections = {}\n", super::edge::CLIENTS));
+            // As the project's own functions.toml has it, but for the connections: as many as Deno's.
+            let (mut config, mut limits) = (
+                String::new(),
+                format!(
+                    "[host]\nshared_commits = [\"receive_webhook_events\"]\ndatabase_connections = {}\n",
+                    super::edge::CLIENTS
+                ),
+            );
             for (name, settings) in functions {
                 config += &format!("[functions.{name}]\nverify_jwt = false\n");
                 limits += &format!("[functions.{name}]\n{settings}");

@@ -43,10 +43,10 @@ const ROLE_SETTINGS: &str = "
 pub(super) struct Plan {
     /// Opens the transaction. A function that promises not to write is held to it.
     pub(super) begin: &'static str,
-    /// `select public.f($1)`, one text for each role (in the order of [`Role::ALL`]): a plan may have a function inlined,
+    /// `public.f` of each body, one text for each role (in the order of [`Role::ALL`]): a plan may have a function inlined,
     /// and with it the right to execute it, so no two roles share one.
     pub(super) call: [Arc<str>; 3],
-    /// Role, claims and request, with the settings that the role carries.
+    /// Role, claims and path, with the settings that the role carries.
     pub(super) settings: [Arc<str>; 3],
 }
 
@@ -126,11 +126,16 @@ async fn read(client: &Client) -> Result<HashMap<String, Arc<Plan>>, tokio_postg
         .collect())
 }
 
-/// The result, and what a function may have said about the answer's status and headers.
+/// For bodies (`jsonb[]`) and headers of the request (`text[]`): the result, and what the function may have said about the
+/// answer's status and headers. Of several calls each finds the settings as if it were alone: the condition is worked out
+/// for a row before its call is made, and the row is finished before the next.
 fn call_statement(function: &str, role: Role) -> Arc<str> {
     format!(
-        "select public.{}($1), nullif(current_setting('response.status', true), ''), \
-         nullif(current_setting('response.headers', true), '') /* {} */",
+        "select public.{}(call.body), nullif(current_setting('response.status', true), ''), \
+         nullif(current_setting('response.headers', true), '') \
+         from unnest($1::jsonb[], $2::text[]) as call (body, headers) \
+         where concat(set_config('request.headers', call.headers, true), set_config('response.status', '', true), \
+         set_config('response.headers', '', true)) is not null /* {} */",
         quoted(function, '"'),
         role.name()
     )
@@ -148,7 +153,7 @@ fn settings_statement(role: Role, all: &[(String, String, String)]) -> Arc<str> 
         sql,
         "set_config('role', '{}', true), set_config('request.jwt.claims', $1, true), \
          set_config('request.method', 'POST', true), set_config('request.path', $2, true), \
-         set_config('request.headers', $3, true), set_config('request.cookies', '{{}}', true)",
+         set_config('request.cookies', '{{}}', true)",
         role.name()
     );
     sql.into()

@@ -1,7 +1,7 @@
-//! One call's flight over a connection of the pool.
+//! A transaction's flight over a connection of the pool, with one call or several on board.
 //!
 //! Promises: a connection goes back to the pool only with nothing of a call left on it; whoever drops a flight has its
-//! statement cancelled and the connection thrown away. Stops at meaning: what an error or a result says is `outcome`'s.
+//! statement cancelled and the connection thrown away. All calls are made, or none. Stops at meaning: what an error or a result says is `outcome`'s.
 
 use super::{catalogue::Plan, outcome::Answer};
 use crate::{
@@ -22,7 +22,7 @@ const CANCEL_AGAIN: Duration = Duration::from_millis(100);
 /// After this a connection that does not answer is left to the database's own timeouts.
 const CANCEL_ATTEMPTS: usize = 50;
 
-/// What a call sends.
+/// What a flight sends.
 pub(super) struct Statements {
     settings: Statement,
     call: Statement,
@@ -37,15 +37,23 @@ impl Statements {
     }
 }
 
-/// What a call is about.
-pub(super) struct Request<'a> {
+/// What the calls of a flight have in common.
+pub(super) struct Common<'a> {
     pub(super) function: &'a str,
-    pub(super) body: &'a Bytes,
+    pub(super) role: Role,
     pub(super) claims: &'a str,
-    pub(super) id: &'a str,
 }
 
-/// A connection with a call under way.
+/// What each call has of its own.
+#[derive(Clone)]
+pub(super) struct Call {
+    /// The JSON text; empty for an SQL null.
+    pub(super) body: Bytes,
+    /// The request's id.
+    pub(super) id: String,
+}
+
+/// A connection with calls under way.
 pub(super) struct Flight {
     /// Taken out when the flight has landed.
     connection: Option<Object<Connector>>,
@@ -56,39 +64,44 @@ impl Flight {
         Self { connection: Some(connection) }
     }
 
+    /// The answers of the calls, in their order.
     pub(super) async fn run(
         mut self,
         plan: &Plan,
         statements: &Statements,
-        request: &Request<'_>,
-    ) -> Result<Answer, Error> {
+        common: &Common<'_>,
+        calls: &[Call],
+    ) -> Result<Vec<Answer>, Error> {
         let connection = self.connection.as_ref().expect("a flight is run once");
-        let path = format!("/rpc/{}", request.function);
-        let headers = json!({ "x-request-id": request.id }).to_string();
-        let settings: [&(dyn ToSql + Sync); 3] = [&Hidden(request.claims), &path, &headers];
-        // No body is the parameter's null.
-        let argument = (!request.body.is_empty()).then_some(Json(request.body));
-        let argument: [&(dyn ToSql + Sync); 1] = [&argument];
+        let path = format!("/rpc/{}", common.function);
+        let of_all: [&(dyn ToSql + Sync); 2] = [&Hidden(common.claims), &path];
+        let bodies: Vec<_> = calls.iter().map(|c| (!c.body.is_empty()).then_some(Json(&c.body))).collect();
+        let headers: Vec<_> = calls.iter().map(|c| json!({ "x-request-id": c.id }).to_string()).collect();
+        let of_each: [&(dyn ToSql + Sync); 2] = [&bodies, &headers];
 
         // Polled once in this order, all four are on their way before the first is answered.
-        let (begin, set, call, commit) = tokio::join!(
+        let (begin, set, called, commit) = tokio::join!(
             biased;
             connection.batch_execute(plan.begin),
-            connection.query(&statements.settings, &settings),
-            connection.query_one(&statements.call, &argument),
+            connection.query(&statements.settings, &of_all),
+            connection.query(&statements.call, &of_each),
             connection.batch_execute("commit"),
         );
         // Answered by the database to the last, the connection is free again; a broken one says so when it is reused.
         self.connection = None;
         begin?;
         set?;
-        let row = call?;
+        let rows = called?;
         commit?;
-        Ok(Answer {
-            body: row.try_get::<_, Option<JsonText>>(0)?.map(|text| text.0),
-            status: row.try_get(1)?,
-            headers: row.try_get(2)?,
-        })
+        rows.iter()
+            .map(|row| {
+                Ok(Answer {
+                    body: row.try_get::<_, Option<JsonText>>(0)?.map(|text| text.0),
+                    status: row.try_get(1)?,
+                    headers: row.try_get(2)?,
+                })
+            })
+            .collect()
     }
 }
 

@@ -13,38 +13,48 @@
 mod catalogue;
 mod flight;
 mod outcome;
+mod together;
 
 use crate::{database, jwt::Caller};
 use bytes::Bytes;
 use catalogue::{Catalogue, Known};
 use deadpool::managed::PoolError;
-use flight::{Flight, Request, Statements};
+use flight::{Call, Common, Flight, Statements};
 use http::Response;
 use std::{fmt, sync::Arc};
+use together::Together;
 
 /// Connections to the database, logged in as the authenticator. Cheap to clone.
 #[derive(Clone)]
 pub struct Pool {
     connections: database::Pool,
     catalogue: Arc<Catalogue>,
+    together: Arc<Together>,
 }
 
 pub use database::UrlError as ConnectError;
 
 impl Pool {
     /// A pool of at most `size` connections (at least one), opened as calls need them.
-    ///
     /// # Errors
     /// When the URL can't be read. A database that is away is no error: calls are answered 503 until it is back.
     pub async fn connect(db_url: &str, size: usize) -> Result<Self, ConnectError> {
         // What PostgREST sets for each request (db-schemas, then db-extra-search-path) holds here for the connection.
         let connections = database::pool(db_url, size, "public,extensions")?;
-        let pool = Self { connections, catalogue: Arc::default() };
+        let pool = Self { connections, catalogue: Arc::default(), together: Arc::default() };
         // Read ahead, so that the first call is no slower than the next. If it fails, the first call reads again.
         if let Ok(connection) = pool.connections.get().await {
             let _ = pool.catalogue.find(&connection, "").await;
         }
         Ok(pool)
+    }
+
+    /// The pool, with functions whose calls may share a transaction with others that come at the same time under the same
+    /// claims: one commit for all of them. Each is answered after it, and one that fails fails alone; but a caller who goes
+    /// may find the call made.
+    #[must_use]
+    pub fn sharing(self, functions: Vec<String>) -> Self {
+        Self { together: Arc::new(Together::new(functions)), ..self }
     }
 
     /// Whether `public.<function>` takes one unnamed `jsonb` and returns `jsonb`: what the short way answers. All else
@@ -83,25 +93,35 @@ impl Pool {
         request_id: &str,
     ) -> Result<Response<Bytes>, Failure> {
         outcome::check_body(&body)?;
-        let mut connection = self.connections.get().await?;
-        let known = match self.catalogue.remembered(function) {
-            Some(known) => known,
-            None => self.catalogue.find(&connection, function).await?,
-        };
-        let Known::Function(plan) = known else {
+        let Known::Function(plan) = self.known(function).await? else {
             return Ok(outcome::no_function(function, &body));
         };
+        let common = Common { function, role: caller.role, claims: &caller.raw };
+        let call = Call { body, id: request_id.to_owned() };
+        if self.together.takes(&common, &call)
+            && let Some(answer) = together::make(self, &plan, &common, call.clone()).await?
+        {
+            return Ok(outcome::success(answer));
+        }
+        let mut connection = self.connections.get().await?;
         let statements = match Statements::prepare(&mut connection, &plan, caller.role).await {
             Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::UNDEFINED_FUNCTION) => {
                 // Dropped since the catalogue was read.
                 self.catalogue.forget();
-                return Ok(outcome::no_function(function, &body));
+                return Ok(outcome::no_function(function, &call.body));
             }
             prepared => prepared?,
         };
-        let request = Request { function, body: &body, claims: &caller.raw, id: request_id };
-        let answer = Flight::new(connection).run(&plan, &statements, &request).await?;
-        Ok(outcome::success(answer))
+        let mut answers = Flight::new(connection).run(&plan, &statements, &common, &[call]).await?;
+        Ok(outcome::success(answers.pop().ok_or(Failure::Lost)?))
+    }
+
+    async fn known(&self, function: &str) -> Result<Known, Failure> {
+        if let Some(known) = self.catalogue.remembered(function) {
+            return Ok(known);
+        }
+        let connection = self.connections.get().await?;
+        Ok(self.catalogue.find(&connection, function).await?)
     }
 }
 
@@ -122,6 +142,8 @@ enum Failure {
     Unreachable(tokio_postgres::Error),
     /// The database refused, or went away on the way.
     Database(tokio_postgres::Error),
+    /// The connection broke: whether the commit was reached, nobody can tell.
+    Lost,
 }
 
 impl From<tokio_postgres::Error> for Failure {

@@ -128,10 +128,10 @@ impl Failure {
             }
             Self::Database(error) => match error.as_db_error() {
                 Some(refused) => database_refusal(refused, role),
-                // The connection broke: whether the commit was reached, nobody can tell.
-                None => Problem::new("PGRST001", "Database client error. Retrying the connection.")
-                    .into_response(StatusCode::SERVICE_UNAVAILABLE),
+                None => Self::Lost.into_response(role),
             },
+            Self::Lost => Problem::new("PGRST001", "Database client error. Retrying the connection.")
+                .into_response(StatusCode::SERVICE_UNAVAILABLE),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The short way answers as the long way does: one table of cases, run against both.
+//! The short way answers as the long way does, and in company as alone: one table of cases, run against all three.
 //!
 //! Status, content type, `content-range`, `www-authenticate`, what `response.headers` sets, and the body are compared byte for
 //! byte, with one known difference taken out first: postrust reads a `jsonb` and writes it again without spaces, PostgREST
@@ -8,6 +8,7 @@
 use crate::support::{Database, caller, jwt_settings, token_of, with_database};
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http::{Request, Response, header};
 use serde_json::Value;
 use tower::ServiceExt;
@@ -231,10 +232,11 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn the_short_way_answers_as_the_long_way() {
+fn the_short_way_answers_as_the_long_way_alone_and_in_company() {
     with_database(|database| async move {
         database.admin().await.batch_execute(STAGE).await.expect("the stage is set");
         let (short, long) = both(&database).await;
+        let shared = short.clone().sharing(CASES.iter().map(|case| case.function.to_owned()).collect());
         let mut differences = Vec::new();
         for case in CASES {
             let mine = shown(
@@ -248,6 +250,16 @@ fn the_short_way_answers_as_the_long_way() {
                     .await,
             );
             let theirs = shown(through(&long, case).await);
+            // More than fly at once, so that some share.
+            let crowd = (0..8).map(|_| {
+                let body = Bytes::from_static(case.body.as_bytes());
+                async { shown(shared.call(case.function, body, &caller_of(case.role), "id").await) }
+            });
+            for crowded in join_all(crowd).await {
+                if crowded != mine {
+                    differences.push(format!("{}\n  alone  {mine:?}\n  shared {crowded:?}", case.name));
+                }
+            }
             let wanted = match &case.postgrest {
                 None => theirs.clone(),
                 Some(answer) => {

@@ -3,6 +3,7 @@
 
 use crate::support::{Database, caller, with_database};
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
@@ -75,6 +76,8 @@ async fn until(admin: &Client, condition: &str) {
 }
 
 const WAITING: &str = "exists (select from pg_stat_activity where datname = current_database()
+                               and usename = 'authenticator' and wait_event_type = 'Lock')";
+const TWO_WAITING: &str = "(select count(*) = 2 from pg_stat_activity where datname = current_database()
                                and usename = 'authenticator' and wait_event_type = 'Lock')";
 const NOBODY_LEFT: &str = "not exists (select from pg_stat_activity where datname = current_database()
                                        and usename = 'authenticator' and state <> 'idle')";
@@ -163,6 +166,117 @@ fn a_database_that_hangs_up_is_answered_503_or_found_again_at_once() {
         until(&admin, "not exists (select from pg_stat_activity where datname = current_database() and usename = 'authenticator')").await;
         while call(&pool, "gw_add", json!({ "id": 3 }), &service).await.0 != StatusCode::OK {}
         assert_eq!(count(&admin).await, 2);
+    });
+}
+
+/// What [`Pool::sharing`] is for: calls that come while others are on their way share the next transaction.
+#[test]
+fn calls_in_company_share_a_commit_and_the_one_that_fails_fails_alone() {
+    with_database(|database| async move {
+        let (admin, pool) = stage(&database, 4).await;
+        let pool = pool.sharing(vec!["gw_add".to_owned()]);
+        let service = caller(Role::ServiceRole);
+        admin.batch_execute("insert into public.gw_rows values (13)").await.expect("a row in the way");
+        let answers = join_all((0..40).map(|id| call(&pool, "gw_add", json!({ "id": id }), &service))).await;
+        for (id, (status, body)) in answers.iter().enumerate() {
+            let wanted =
+                if id == 13 { (StatusCode::CONFLICT, json!("23505")) } else { (StatusCode::OK, Value::Null) };
+            assert_eq!((*status, body["code"].clone()), wanted, "{id}");
+        }
+        assert_eq!(count(&admin).await, 40);
+
+        admin.batch_execute("truncate public.gw_rows").await.expect("emptied");
+        let answers = join_all((0..40).map(|id| call(&pool, "gw_add", json!({ "id": id }), &service))).await;
+        assert!(answers.iter().all(|(status, _)| *status == StatusCode::OK));
+        let commits = admin.query_one("select count(distinct xmin::text) from public.gw_rows", &[]).await;
+        let commits: i64 = commits.expect("counted").get(0);
+        assert!(commits < 10, "{commits} commits for 40 calls");
+    });
+}
+
+#[test]
+fn who_shares_keeps_their_own_role_claims_and_request_id() {
+    with_database(|database| async move {
+        let (_, pool) = stage(&database, 4).await;
+        let pool = pool.sharing(vec!["gw_who".to_owned()]);
+        let callers = Role::ALL.map(caller);
+        let ids: Vec<String> = (0..60).map(|number| format!("request-{number}")).collect();
+        let answers = join_all(ids.iter().zip(callers.iter().cycle()).map(|(id, caller)| {
+            let pool = &pool;
+            async move { pool.call("gw_who", Bytes::from_static(b"{}"), caller, id).await }
+        }));
+        for ((answer, id), caller) in answers.await.iter().zip(&ids).zip(callers.iter().cycle()) {
+            let said: Value = serde_json::from_slice(answer.body()).expect("JSON");
+            assert_eq!((&said["role"], &said["id"]), (&json!(caller.role.name()), &json!(id)));
+        }
+    });
+}
+
+#[test]
+fn a_shared_call_goes_on_while_one_caller_waits_and_is_cancelled_when_none_does() {
+    with_database(|database| async move {
+        database.admin().await.batch_execute(NO_LIMITS).await.expect("no limits");
+        let (admin, pool) = stage(&database, 4).await;
+        let pool = pool.sharing(vec!["gw_wait".to_owned()]);
+        let service = caller(Role::ServiceRole);
+        let begin = |id: u32| {
+            let (pool, service) = (pool.clone(), service.clone());
+            tokio::spawn(async move { call(&pool, "gw_wait", json!({ "id": id }), &service).await })
+        };
+        admin.batch_execute("select pg_advisory_lock(42)").await.expect("a lock");
+        let gone = begin(1);
+        until(&admin, WAITING).await;
+        gone.abort();
+        until(&admin, NOBODY_LEFT).await;
+        assert_eq!(count(&admin).await, 0, "nobody waited for it");
+
+        // Two flights are on their way, so those who come now share the next.
+        let first = begin(2);
+        until(&admin, WAITING).await;
+        let second = begin(3);
+        until(&admin, TWO_WAITING).await;
+        let gone = begin(4);
+        let stays = begin(5);
+        tokio::task::yield_now().await;
+        gone.abort();
+        admin.batch_execute("select pg_advisory_unlock(42)").await.expect("unlocked");
+        for waiting in [first, second, stays] {
+            assert_eq!(waiting.await.expect("an answer").0, StatusCode::OK);
+        }
+        let rows = count(&admin).await;
+        assert!((3..=4).contains(&rows), "{rows} rows");
+    });
+}
+
+#[test]
+fn a_shared_call_whose_connection_breaks_is_503_for_everybody_and_the_next_is_served() {
+    with_database(|database| async move {
+        let (admin, pool) = stage(&database, 4).await;
+        let pool = pool.sharing(vec!["gw_wait".to_owned()]);
+        let service = caller(Role::ServiceRole);
+        admin.batch_execute("select pg_advisory_lock(42)").await.expect("a lock");
+        let begin = |id: u32| {
+            let (pool, service) = (pool.clone(), service.clone());
+            tokio::spawn(async move { call(&pool, "gw_wait", json!({ "id": id }), &service).await })
+        };
+        let first = begin(0);
+        until(&admin, WAITING).await;
+        let second = begin(1);
+        until(&admin, TWO_WAITING).await;
+        // These gather behind the two, and fly together when those have crashed.
+        let mut waiting: Vec<_> = [first, second].into_iter().chain((2..6).map(begin)).collect();
+        while !waiting.iter().all(tokio::task::JoinHandle::is_finished) {
+            const END: &str =
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
+                               and usename = 'authenticator' and wait_event_type = 'Lock'";
+            admin.batch_execute(END).await.expect("ended");
+        }
+        for call in waiting.drain(..) {
+            assert_eq!(call.await.expect("an answer").0, StatusCode::SERVICE_UNAVAILABLE);
+        }
+        admin.batch_execute("select pg_advisory_unlock(42)").await.expect("unlocked");
+        assert_eq!(begin(7).await.expect("an answer").0, StatusCode::OK);
+        assert_eq!(count(&admin).await, 1);
     });
 }
 

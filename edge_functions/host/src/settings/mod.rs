@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 pub(crate) use environment::Environment;
-pub(crate) use values::{Channel, HostRule, Schedule, SecretName, Within, plain_host};
+pub(crate) use values::{HostRule, Schedule, SecretName, SqlName, Within, plain_host};
 
 /// What the start needs to know of the two files.
 #[derive(Debug, Default)]
@@ -41,6 +41,8 @@ pub(crate) struct Host {
     pub(crate) header_s: Within<1, 300>,
     /// Connections to Postgres for the short way of `rpc`.
     pub(crate) database_connections: Within<1, 200>,
+    /// SQL functions whose calls by functions may share a transaction with others that come at the same time.
+    pub(crate) shared_commits: Vec<SqlName>,
 }
 
 impl Default for Host {
@@ -50,6 +52,7 @@ impl Default for Host {
             max_connections: Within(20_000),
             header_s: Within(30),
             database_connections: Within(8),
+            shared_commits: Vec::new(),
         }
     }
 }
@@ -130,7 +133,7 @@ pub(crate) struct Limits {
     /// Calls it at these times (cron, UTC); one host of several.
     pub(crate) schedule: Option<Schedule>,
     /// Calls it on every NOTIFY on this channel.
-    pub(crate) listen: Option<Channel>,
+    pub(crate) listen: Option<SqlName>,
     /// With `listen`: also calls it when that many seconds brought no notification.
     pub(crate) poll_s: Within<1, 86_400>,
     /// Runs by triggers at once, in this host.

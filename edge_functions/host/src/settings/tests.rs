@@ -63,6 +63,14 @@ fn a_value_of_the_wrong_form_is_refused_with_file_line_and_the_form() {
 }
 
 #[test]
+fn functions_that_share_commits_are_named_as_sql_names_them() {
+    let settings = read("", "[host]\nshared_commits = [\"store_push\"]\n").unwrap();
+    assert_eq!(settings.host.shared_commits, ["store_push".parse().unwrap()]);
+    let message = error("", "[host]\nshared_commits = [\"public.store_push\"]\n");
+    assert!(message.contains("functions.toml:2:") && message.contains("a-z, 0-9 and _"), "{message}");
+}
+
+#[test]
 fn a_setting_for_a_function_that_is_not_there_is_refused() {
     for (config, functions) in [("[functions.helo]\n", ""), ("", "[functions.helo]\ncpu_ms = 1\n")] {
         let message = error(config, functions);

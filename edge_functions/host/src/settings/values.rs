@@ -124,16 +124,16 @@ impl FromStr for SecretName {
     }
 }
 
-/// The name of a channel of NOTIFY.
+/// A name in the database, of a channel of NOTIFY or of a function, that needs no quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Channel(pub(crate) String);
+pub(crate) struct SqlName(pub(crate) String);
 
-impl FromStr for Channel {
+impl FromStr for SqlName {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if text.is_empty() || text.len() > 63 || !text.chars().all(legal) {
-            return Err(format!("`{text}` is no channel: expected up to 63 of a-z, 0-9 and _"));
+            return Err(format!("`{text}` is no name: expected up to 63 of a-z, 0-9 and _"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -148,7 +148,7 @@ macro_rules! deserialize_from_text {
         }
     )*};
 }
-deserialize_from_text!(Schedule, HostRule, SecretName, Channel);
+deserialize_from_text!(Schedule, HostRule, SecretName, SqlName);
 
 #[cfg(test)]
 mod tests {

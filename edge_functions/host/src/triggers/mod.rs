@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use self::database::Database;
 use crate::functions::Functions;
 use crate::runtime::{Call, Function};
-use crate::settings::{Channel, Environment};
+use crate::settings::{Environment, SqlName};
 
 /// A run whose answer has this header wants another one at once: it left work undone that it knows of.
 const RUN_AGAIN: &str = "x-run-again";
@@ -169,4 +169,4 @@ enum After {
 }
 
 /// Who is to be told of a notification on a channel.
-type Listeners = Vec<(Channel, Arc<Triggered>)>;
+type Listeners = Vec<(SqlName, Arc<Triggered>)>;
