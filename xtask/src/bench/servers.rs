@@ -48,7 +48,7 @@ pub(super) struct Programs {
 impl Programs {
     /// Builds the host and its functions, and installs Deno.
     pub(super) fn ready(stack: &Stack) -> Result<Self> {
-        let (host, components) = edge::build(&stack.layout)?;
+        let (host, components) = edge::build(&stack.layout, edge::Profile::Release)?;
         let sources = stack.layout.root.join("tests/deno");
         npm::install(&stack.layout, &sources, "deno", "Installing Deno (npm)")?;
         let folder = stack.layout.state.join("bench-edge");

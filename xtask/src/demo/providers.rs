@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::api::{Api, FromSource, PASSWORD};
 use super::{Chapter, DAYS};
-use crate::edge::{Edge, Extras, program};
+use crate::edge::{Edge, Extras, Profile, program};
 use crate::stack::{Stack, well_known};
 use crate::{cmd, ui};
 
@@ -180,7 +180,7 @@ struct Simulator {
 
 impl Simulator {
     fn start(stack: &Stack) -> Result<Self> {
-        let program = program(&stack.layout, "welltrack_tests", "provider-simulator")?;
+        let program = program(&stack.layout, Profile::Host, "welltrack_tests", "provider-simulator")?;
         let mut child = Command::new(program)
             .args(["--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())

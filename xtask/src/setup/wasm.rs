@@ -54,10 +54,11 @@ impl Toolchain {
 
     /// What a build depends on beside its sources.
     pub(crate) fn version(&self, layout: &Layout) -> Result<String> {
-        match self {
-            Self::Machine => Cmd::new("rustc").arg("-vV").cwd(&layout.root).capture(),
-            Self::Debian(root) => Ok(root.to_string_lossy().into_owned()),
-        }
+        let compiler = match self {
+            Self::Machine => Cmd::new("rustc").arg("-vV").cwd(&layout.root).capture()?,
+            Self::Debian(root) => root.to_string_lossy().into_owned(),
+        };
+        Ok(format!("{compiler}\n{INITIAL_MEMORY}"))
     }
 
     /// `cargo build` for [`TARGET`], ready for more arguments.

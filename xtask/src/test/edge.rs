@@ -7,7 +7,7 @@ use super::database::{TEMPLATE, make_template, migrated};
 use super::{Context, Report};
 use crate::cluster::{Durability, Role};
 use crate::cmd::Cmd;
-use crate::edge::{self, Edge, Extras, Fleeting};
+use crate::edge::{self, Edge, Extras, Fleeting, Profile};
 use crate::setup::npm;
 use crate::stack::{Stack, well_known};
 use crate::{functions, port};
@@ -90,7 +90,7 @@ pub(super) fn faults(ctx: &Context, report: &mut Report, thorough: bool) {
     report.check("nothing is lost, whatever dies", || {
         let stack = Stack::throwaway(&ctx.layout, ctx.with_extension()?, Durability::Full, "faults")?;
         make_template(&stack)?;
-        let (program, components) = edge::build(&ctx.layout)?;
+        let (program, components) = edge::build(&ctx.layout, Profile::Host)?;
         // The short form is the same for every change, so that it is the change that makes it fail; the long one is another
         // each time.
         let mut tests = tests(ctx, &stack)?;
