@@ -1,9 +1,11 @@
 //! Interleaved timing and the table of targets. Promises medians of runs that took turns on the same machine, and a
 //! verdict for each target; says nothing about absolute speed elsewhere.
 
+use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use console::style;
 
 use crate::ui;
@@ -17,6 +19,31 @@ pub(crate) enum Target {
     AtMost(f64),
     /// Shown for comparison; nothing hangs on it.
     None,
+}
+
+/// Keeps every core busy with work that gives way to any other, while it lives. A core that has nothing to do is halted, and
+/// waking it, on a virtual machine by way of the hypervisor, takes longer than a small request.
+pub(crate) struct Awake(Vec<Child>);
+
+impl Awake {
+    pub(crate) fn new() -> Result<Self> {
+        let mut awake = Self(Vec::new());
+        for _ in 0..thread::available_parallelism()?.get() {
+            let mut idler = Command::new("chrt");
+            idler.args(["--idle", "0", "sh", "-c", "while :; do :; done"]).stdin(Stdio::null());
+            awake.0.push(idler.spawn().context("could not start `chrt` (Debian's util-linux)")?);
+        }
+        Ok(awake)
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        for idler in &mut self.0 {
+            let _ = idler.kill();
+            let _ = idler.wait();
+        }
+    }
 }
 
 /// One line of the result.
