@@ -69,10 +69,10 @@ begin
   return refreshed;
 end $$;
 
--- What a scheduler calls: raw readings, then stale baselines and days, in portions. Answers {"judged", "baselines", "days"}
+-- What any scheduler may call: raw readings, then stale baselines and days, in portions. Answers {"judged", "baselines", "days"}
 -- (`days` counts profiles whose days were summed up): all 0 when nothing was left to do. People whose readings are judged
 -- can't write others until this is over, so a run begins no portion after its fifth second and leaves the rest to the next
--- one.
+-- one. Where that is long, call the three parts instead, each call a transaction of its own, as pg_cron's job does.
 create function public.run_health_jobs() returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare

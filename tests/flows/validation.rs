@@ -196,6 +196,32 @@ fn a_rejected_reading_stays_and_comes_back_when_it_is_corrected() {
 }
 
 #[test]
+fn the_scheduled_job_lets_people_go_between_its_portions() {
+    let db = TestDb::new();
+    let person = db.sign_up("much@example.com");
+    let readings: Vec<_> = (-5_000..0).map(|day| Reading::steps("garmin", day, 1.0)).collect();
+    ingest(&mut db.api(person.caller()), person.profile_id, &records(&readings)).expect("comes in");
+    let command: String = db
+        .admin()
+        .query_one("select command from cron.job where jobname = 'welltrack-health-jobs'", &[])
+        .expect("it is scheduled")
+        .get(0);
+    db.owner().batch_execute(&command).expect("the job runs");
+    let row = db
+        .admin()
+        .query_one(
+            "select (select count(*) from public.wt_health_metrics where validation_status = 'raw'),
+                    (select max(portion) from (select count(*) as portion from public.wt_health_metrics group by xmin::text) p),
+                    (select count(*) from public.wt_baselines where is_stale),
+                    (select count(*) from public.wt_daily_values)",
+            &[],
+        )
+        .expect("readable");
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(2), row.get::<_, i64>(3)), (0, 0, 5_000));
+    assert!(row.get::<_, i64>(1) <= 2_000, "{} rows were held at once", row.get::<_, i64>(1));
+}
+
+#[test]
 fn overlapping_jobs_share_the_work_and_judge_nothing_twice() {
     let db = TestDb::new();
     const PEOPLE: i64 = 20;
