@@ -65,20 +65,37 @@ begin
   return jsonb_build_object('expires_at', expiry, 'profile_id', target);
 end $$;
 
--- {"state_hash"}  ->  {"user_id", "profile_id", "provider", "verifier_encrypted", "key_id", "redirect_to"}: once. Errors: PT404
--- for a state that is unknown, expired or taken.
+-- {"state_hash"}  ->  {"provider", "redirect_to"}: where a browser that comes back with that state is to be sent. It stays good.
+-- Errors: PT404 for a state that is unknown, expired or taken.
+create function public.find_oauth_state(jsonb) returns jsonb
+language plpgsql stable security invoker set search_path = '' as $$
+declare
+  answer jsonb;
+begin
+  select jsonb_build_object('provider', o.provider, 'redirect_to', o.redirect_to) into answer
+  from public.wt_oauth_states o
+  where o.state_hash = decode($1 ->> 'state_hash', 'hex') and o.expires_at >= now();
+  if answer is null then
+    raise exception 'no such state' using errcode = 'PT404', hint = 'it was used, has expired, or never was: begin again';
+  end if;
+  return answer;
+end $$;
+
+-- {"state_hash", "user_id"}  ->  {"user_id", "profile_id", "provider", "verifier_encrypted", "key_id"}: once. Errors: PT404 for a
+-- state that is unknown, expired, taken or somebody else's, who can still use it.
 create function public.take_oauth_state(jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
   taken public.wt_oauth_states;
 begin
-  delete from public.wt_oauth_states o where o.state_hash = decode($1 ->> 'state_hash', 'hex') returning o.* into taken;
+  delete from public.wt_oauth_states o
+  where o.state_hash = decode($1 ->> 'state_hash', 'hex') and o.user_id = ($1 ->> 'user_id')::uuid
+  returning o.* into taken;
   if taken.id is null or taken.expires_at < now() then
     raise exception 'no such state' using errcode = 'PT404', hint = 'it was used, has expired, or never was: begin again';
   end if;
   return jsonb_build_object('user_id', taken.user_id, 'profile_id', taken.profile_id, 'provider', taken.provider,
-                            'verifier_encrypted', wt_private.base64(taken.verifier_encrypted), 'key_id', taken.key_id,
-                            'redirect_to', taken.redirect_to);
+                            'verifier_encrypted', wt_private.base64(taken.verifier_encrypted), 'key_id', taken.key_id);
 end $$;
 
 -- Consent was given: {"user_id", "profile_id", "provider", "provider_user_id", "scopes": [], "access_token_encrypted",
@@ -173,5 +190,5 @@ begin
   return jsonb_build_object();
 end $$;
 
-grant execute on function public.create_oauth_state(jsonb), public.take_oauth_state(jsonb), public.store_connection(jsonb),
-  public.find_connection(jsonb), public.disconnect_provider(jsonb) to service_role;
+grant execute on function public.create_oauth_state(jsonb), public.find_oauth_state(jsonb), public.take_oauth_state(jsonb),
+  public.store_connection(jsonb), public.find_connection(jsonb), public.disconnect_provider(jsonb) to service_role;

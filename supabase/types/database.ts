@@ -2317,6 +2317,7 @@ export type Database = {
       explain_recovery: { Args: { profile_id: string; score_date?: string }; Returns: Json }
       export_my_data: { Args: Record<PropertyKey, never>; Returns: Json }
       find_connection: { Args: { '': Json }; Returns: Json }
+      find_oauth_state: { Args: { '': Json }; Returns: Json }
       get_connection_token: { Args: { '': Json }; Returns: Json }
       ingest_health_metrics: { Args: { profile_id: string; records: Json }; Returns: Json }
       lease_token_refresh: { Args: { '': Json }; Returns: Json }

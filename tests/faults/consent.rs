@@ -87,8 +87,15 @@ impl<'a> Browser<'a> {
         self.get(&format!("{}&{answer}", page.json["url"].as_str().expect("an address"))).location
     }
 
+    /// What the app's page, where `user` is signed in, makes of the address that it is opened with.
+    fn complete(&self, user: Uuid, opened: &Page) -> Page {
+        assert_eq!(opened.ending(), "consented");
+        self.call("complete", Some(tokens::person(user)), &json!(opened.parameters()))
+    }
+
     fn connect(&self, user: Uuid, provider: &str, account: &str) -> String {
-        self.get(&self.consent(user, provider, &format!("as={account}"))).ending()
+        let opened = self.get(&self.consent(user, provider, &format!("as={account}")));
+        self.complete(user, &opened).json["status"].as_str().unwrap_or_default().to_owned()
     }
 }
 
@@ -109,11 +116,14 @@ fn a_consent_is_good_once_and_its_tokens_are_stored_sealed() {
     let (browser, ada) = (Browser::new(&stage), stage.sign_up("ada").user_id);
     for (provider, account) in PROVIDERS {
         let back = browser.consent(ada, provider, &format!("as={account}"));
-        let page = browser.get(&back);
-        assert_eq!(page.ending(), "connected");
-        assert_eq!(page.location, format!("{APP}?tab=1&status=connected&provider={provider}#devices"));
-        let again = browser.get(&back);
-        assert_eq!((again.status, &again.json["code"]), (400, &json!("STATE_NOT_FOUND")));
+        let opened = browser.get(&back);
+        assert!(opened.location.starts_with(&format!("{APP}?tab=1&status=consented&provider={provider}&")));
+        assert!(opened.location.ends_with("#devices"));
+        let done = browser.complete(ada, &opened);
+        assert_eq!((done.status, done.json), (200, json!({"status": "connected", "provider": provider})));
+        for again in [browser.complete(ada, &opened), browser.get(&back)] {
+            assert_eq!((again.status, &again.json["code"]), (400, &json!("STATE_NOT_FOUND")));
+        }
     }
     let connected =
         |provider: &str, account: &str| (provider.into(), account.into(), true, Some("k1".into()));
@@ -141,12 +151,37 @@ fn a_state_that_was_made_up_and_a_refusal_connect_nobody() {
     for (provider, _) in PROVIDERS {
         assert_eq!(browser.get(&browser.consent(ada, provider, "deny=1")).ending(), "denied");
         let strange = browser.consent(ada, provider, "as=78").replace("code=", "code=x");
-        assert_eq!(browser.get(&strange).ending(), "failed");
+        let failed = browser.complete(ada, &browser.get(&strange));
+        assert_eq!((failed.status, &failed.json["status"]), (502, &json!("failed")));
+        let neither = browser.consent(ada, provider, "as=78").replace("code=", "x=");
+        assert_eq!(browser.get(&neither).ending(), "failed");
     }
     // Of what was asked for, people may untick what matters.
     let back = browser.consent(ada, "strava", "as=78").replace("activity", "profile");
-    assert_eq!(browser.get(&back).ending(), "denied");
+    let denied = browser.complete(ada, &browser.get(&back));
+    assert_eq!((denied.status, &denied.json["status"]), (403, &json!("denied")));
     assert_eq!(connections(&stage, ada), []);
+}
+
+#[test]
+fn a_consent_that_somebody_else_began_connects_nobody() {
+    let _alone = crate::alone();
+    let stage = Stage::new("sent-link", seed(), 1);
+    let browser = Browser::new(&stage);
+    let (ada, eve) = (stage.sign_up("ada").user_id, stage.sign_up("eve").user_id);
+    for (provider, account) in PROVIDERS {
+        // Eve sends Ada the address of the consent page; Ada consents with her own account, and her app is opened.
+        let opened = browser.get(&browser.consent(eve, provider, &format!("as={account}")));
+        let refused = browser.complete(ada, &opened);
+        assert_eq!((refused.status, &refused.json["code"]), (400, &json!("STATE_NOT_FOUND")));
+        for token in [None, Some(tokens::anon()), Some(tokens::service())] {
+            assert_eq!(browser.call("complete", token, &json!(opened.parameters())).status, 401);
+        }
+        for body in [json!({}), json!([]), json!({"state": 1, "code": "x"}), json!({"state": "x"})] {
+            assert_eq!(browser.call("complete", Some(tokens::person(ada)), &body).status, 400);
+        }
+    }
+    assert_eq!((connections(&stage, ada), connections(&stage, eve)), (vec![], vec![]));
 }
 
 #[test]

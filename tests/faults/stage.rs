@@ -4,11 +4,13 @@
 //! done to the queue here ([`Stage::hurry`]) only moves times that have been set by the product, so that a test need
 //! not wait for hours.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use postgres::{Client, Config, NoTls};
+use reqwest::Url;
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 use welltrack_tests::simulator::{Settings, Simulator};
@@ -142,11 +144,17 @@ impl Stage {
             let consent = client.get(page).send().await?;
             let callback = consent.headers()["location"].to_str().unwrap_or_default().to_owned();
             let back = client.get(callback).send().await?.error_for_status()?;
-            Ok::<_, reqwest::Error>(back.headers().get("location").cloned())
+            let back = back.headers()["location"].to_str().unwrap_or_default();
+            let opened: HashMap<_, _> =
+                Url::parse(back).expect("an address").query_pairs().into_owned().collect();
+            let completed = client
+                .post(format!("{origin}/functions/v1/provider-connect/complete"))
+                .bearer_auth(tokens::person(person.user_id))
+                .json(&opened);
+            completed.send().await?.error_for_status()?.json::<Value>().await
         };
-        let back = self.simulator.handle().block_on(ask).expect("Strava can be connected");
-        let back = back.as_ref().and_then(|address| address.to_str().ok()).unwrap_or_default();
-        assert!(back.starts_with(APP), "the callback led to `{back}`");
+        let completed = self.simulator.handle().block_on(ask).expect("Strava can be connected");
+        assert_eq!(completed["status"], "connected");
     }
 
     /// Lets nothing wait any longer: attempts that the product set for later are due now, and where `leases`, what a

@@ -23,20 +23,31 @@ fn a_consent_under_way_can_be_taken_up_once_and_in_time() {
     let asked = state(ada, 1);
     let answer = call(&mut service, "create_oauth_state", &asked).expect("kept");
     assert_eq!(answer["profile_id"], json!(ada.profile_id), "the primary profile");
-    let take = json!({"state_hash": asked["state_hash"]});
-    let taken = call(&mut service, "take_oauth_state", &take).expect("taken");
+    let eve = db.sign_up("eve@example.org");
+    let find = json!({"state_hash": asked["state_hash"]});
+    let take = |person: Person| json!({"state_hash": asked["state_hash"], "user_id": person.user_id});
+    let way_back = json!({"provider": "garmin", "redirect_to": "app://done"});
+    for _ in 0..2 {
+        assert_eq!(call(&mut service, "find_oauth_state", &find).expect("found"), way_back);
+        // Neither nobody nor somebody else takes it up, or spoils it.
+        assert_eq!(sqlstate(call(&mut service, "take_oauth_state", &find)), "PT404");
+        assert_eq!(sqlstate(call(&mut service, "take_oauth_state", &take(eve))), "PT404");
+    }
+    let taken = call(&mut service, "take_oauth_state", &take(ada)).expect("taken");
     assert_eq!(
         taken,
         json!({"user_id": ada.user_id, "profile_id": ada.profile_id, "provider": "garmin", "key_id": "k1",
-               "verifier_encrypted": "dmVyaWZpZXI=", "redirect_to": "app://done"})
+               "verifier_encrypted": "dmVyaWZpZXI="})
     );
-    assert_eq!(sqlstate(call(&mut service, "take_oauth_state", &take)), "PT404");
+    assert_eq!(sqlstate(call(&mut service, "take_oauth_state", &take(ada))), "PT404");
+    assert_eq!(sqlstate(call(&mut service, "find_oauth_state", &find)), "PT404");
 
     call(&mut service, "create_oauth_state", &state(ada, 2)).expect("kept");
     db.admin()
         .execute("update public.wt_oauth_states set expires_at = now() - interval '1 s'", &[])
         .expect("later");
-    let late = json!({"state_hash": state(ada, 2)["state_hash"]});
+    let late = json!({"state_hash": state(ada, 2)["state_hash"], "user_id": ada.user_id});
+    assert_eq!(sqlstate(call(&mut service, "find_oauth_state", &late)), "PT404");
     assert_eq!(sqlstate(call(&mut service, "take_oauth_state", &late)), "PT404");
     // What nobody came back for goes when somebody else begins.
     call(&mut service, "create_oauth_state", &state(ada, 3)).expect("kept");
@@ -56,8 +67,8 @@ fn of_two_who_come_back_with_one_state_one_gets_through() {
         let through: usize = thread::scope(|scope| {
             let both: Vec<_> = (0..2)
                 .map(|_| {
-                    let (mut service, start, take) =
-                        (db.api(Caller::Service), &start, json!({"state_hash": asked["state_hash"]}));
+                    let take = json!({"state_hash": asked["state_hash"], "user_id": ada.user_id});
+                    let (mut service, start) = (db.api(Caller::Service), &start);
                     scope.spawn(move || {
                         start.wait();
                         usize::from(call(&mut service, "take_oauth_state", &take).is_ok())

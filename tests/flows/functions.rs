@@ -23,6 +23,7 @@ const CALLERS: &[(&str, &[&str])] = &[
     ("public.explain_recovery(uuid,date)",                 PEOPLE),
     ("public.export_my_data()",                            PEOPLE),
     ("public.find_connection(jsonb)",                      SERVICE),
+    ("public.find_oauth_state(jsonb)",                     SERVICE),
     ("public.get_connection_token(jsonb)",                 SERVICE),
     ("public.ingest_health_metrics(uuid,jsonb)",           PEOPLE),
     ("public.lease_token_refresh(jsonb)",                  SERVICE),

@@ -175,6 +175,12 @@ fn form(client: &Client, grant_type: &str) -> Serializer<'static, String> {
     form
 }
 
+/// A URL's query of these parameters.
+#[must_use]
+pub fn query(parameters: &[(&str, String)]) -> String {
+    Serializer::new(String::new()).extend_pairs(parameters).finish()
+}
+
 /// The parameters of a URL's query or of a form; of a repeated one the first counts.
 #[must_use]
 pub fn parameter(query: &str, name: &str) -> Option<String> {

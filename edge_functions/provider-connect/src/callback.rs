@@ -1,68 +1,24 @@
 //! Where a provider sends a person back to, with a code or with a refusal.
-
-use std::time::Duration;
+//!
+//! Promises: leads on to the page that the consent was begun for, and connects nobody: whose browser this is, nobody knows here. A
+//! link to a consent page can be sent to somebody else, whose readings would then be the sender's.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
-use welltrack_core::providers::oauth::{self, Provider, Tokens, redirect};
-use welltrack_core::providers::rfc3339;
+use serde_json::{Map, json};
+use welltrack_core::providers::oauth::{self, Provider, redirect};
 use welltrack_kit::answer::{self, Answer};
-use welltrack_kit::outgoing::{self, Reply};
-use welltrack_kit::provider::Door;
-use welltrack_kit::rpc::Rpc;
-use welltrack_kit::tokens::{KeyRing, Part, Place};
-use welltrack_kit::{clock, random};
+use welltrack_kit::rpc::{Rpc, RpcError};
 use wstd::http::{Body, HeaderValue, Request, StatusCode};
 
 use crate::problem::Problem;
-use crate::{callback_url, key_ring};
 
-/// No answer about tokens is larger.
-const MAX_ANSWER: usize = 1 << 20;
-/// People wait for this one.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// What the page needs to complete a consent, by the provider's own names.
+const HANDED_ON: [&str; 3] = ["state", "code", "scope"];
 
-/// How a consent ended: what the page that began it is told.
-#[derive(Clone, Copy, Debug)]
-enum Ending {
-    /// Everything is in place.
-    Connected,
-    /// The person said no, or allowed too little to bring anything.
-    Denied,
-    /// Somebody else is connected with that account.
-    AccountInUse,
-    /// Something broke on the way; beginning again may help.
-    Failed,
-}
-
-impl Ending {
-    const fn word(self) -> &'static str {
-        match self {
-            Ending::Connected => "connected",
-            Ending::Denied => "denied",
-            Ending::AccountInUse => "account_in_use",
-            Ending::Failed => "failed",
-        }
-    }
-
-    const fn status(self) -> StatusCode {
-        match self {
-            Ending::Connected => StatusCode::OK,
-            Ending::Denied => StatusCode::FORBIDDEN,
-            Ending::AccountInUse => StatusCode::CONFLICT,
-            Ending::Failed => StatusCode::BAD_GATEWAY,
-        }
-    }
-}
-
-/// What was kept while the person was away.
+/// What the callback may know of a consent.
 #[derive(Deserialize)]
-struct Journey {
-    user_id: String,
-    profile_id: String,
+struct Begun {
     provider: Provider,
-    verifier_encrypted: Option<String>,
-    key_id: String,
     redirect_to: Option<String>,
 }
 
@@ -70,30 +26,36 @@ pub(crate) async fn callback(request: &Request<Body>) -> Result<Answer, Problem>
     let query = request.uri().query().unwrap_or_default();
     let rpc = Rpc::for_request(request.headers())?;
     let state = oauth::parameter(query, "state").unwrap_or_default();
-    let journey: Journey = rpc
-        .call("take_oauth_state", &json!({"state_hash": oauth::state_hash(&state)}))
+    let begun: Begun = rpc
+        .call("find_oauth_state", &json!({"state_hash": oauth::state_hash(&state)}))
         .await
-        .map_err(|error| {
-            if error.is_not_found() {
-                let message = "this way back was used before, or has expired: connect once more from the app";
-                Problem::new(StatusCode::BAD_REQUEST, "STATE_NOT_FOUND", message)
-            } else {
-                error.into()
-            }
-        })?;
-    // From here on the app's page can be told, so it is, whatever happens.
-    let ending = finish(&rpc, &journey, query).await.unwrap_or_else(|problem| {
-        problem.log();
-        Ending::Failed
-    });
-    Ok(sent_back(journey.redirect_to.as_deref(), journey.provider, ending))
+        .map_err(unknown_state)?;
+    let status = match (oauth::parameter(query, "error").as_deref(), oauth::parameter(query, "code")) {
+        (Some("access_denied"), _) => "denied",
+        (None, Some(_)) => "consented",
+        _ => "failed",
+    };
+    let mut words = vec![("status", status.to_owned()), ("provider", begun.provider.label().to_owned())];
+    if status == "consented" {
+        let handed_on = |name| oauth::parameter(query, name).map(|value| (name, value));
+        words.extend(HANDED_ON.into_iter().filter_map(handed_on));
+    }
+    Ok(sent_back(begun.redirect_to.as_deref(), &words))
 }
 
-fn sent_back(redirect_to: Option<&str>, provider: Provider, ending: Ending) -> Answer {
-    let place = redirect_to.and_then(|to| {
-        let words = format!("status={}&provider={}", ending.word(), provider.label());
-        HeaderValue::from_str(&redirect::with_query(to, &words)).ok()
-    });
+/// A state that leads nowhere is the caller's to mend.
+pub(crate) fn unknown_state(error: RpcError) -> Problem {
+    if error.is_not_found() {
+        let message = "this consent was used before, has expired, or is somebody else's: connect once more from the app";
+        Problem::new(StatusCode::BAD_REQUEST, "STATE_NOT_FOUND", message)
+    } else {
+        error.into()
+    }
+}
+
+fn sent_back(redirect_to: Option<&str>, words: &[(&str, String)]) -> Answer {
+    let place = redirect_to
+        .and_then(|to| HeaderValue::from_str(&redirect::with_query(to, &oauth::query(words))).ok());
     let mut answer = match place {
         Some(place) => {
             let mut answer = answer::empty(StatusCode::FOUND);
@@ -101,89 +63,12 @@ fn sent_back(redirect_to: Option<&str>, provider: Provider, ending: Ending) -> A
             answer
         }
         None => {
-            let words = json!({"status": ending.word(), "provider": provider.label()});
-            answer::json(ending.status(), &words)
+            let words: Map<_, _> = words.iter().map(|(name, value)| ((*name).into(), json!(value))).collect();
+            answer::json(StatusCode::OK, &words)
         }
     };
     // The address of this page holds a code.
     answer.headers_mut().insert("referrer-policy", HeaderValue::from_static("no-referrer"));
     answer.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
     answer
-}
-
-async fn finish(rpc: &Rpc, journey: &Journey, query: &str) -> Result<Ending, Problem> {
-    let provider = journey.provider;
-    if let Some(error) = oauth::parameter(query, "error") {
-        return Ok(if error == "access_denied" { Ending::Denied } else { Ending::Failed });
-    }
-    let granted = oauth::parameter(query, "scope").map(|text| oauth::scopes(&text));
-    if granted.as_ref().is_some_and(|scopes| !provider.suffices(scopes)) {
-        return Ok(Ending::Denied);
-    }
-    let Some(code) = oauth::parameter(query, "code") else { return Ok(Ending::Failed) };
-    let (door, keys) = (Door::to(provider)?, key_ring()?);
-    let place = |part| Place { user_id: &journey.user_id, provider, part };
-    let verifier = match &journey.verifier_encrypted {
-        Some(sealed) => Some(
-            keys.open(&journey.key_id, place(Part::Verifier), sealed)
-                .map_err(|error| Problem::ours(error.to_string()))?,
-        ),
-        None => None,
-    };
-    let callback = callback_url()?;
-    let form = oauth::exchange_form(&door.client, &code, &callback, verifier.as_ref().map(|v| v.expose()));
-    let tokens = told(ask(door.token_request(form)).await)
-        .and_then(|json| Tokens::read(&json, clock::unix_micros()))
-        .ok_or_else(|| Problem::passing(format!("{} gave no tokens for a code", provider.label())))?;
-    let account = account(&door, &tokens).await.ok_or_else(|| {
-        Problem::passing(format!("{} does not say whose tokens these are", provider.label()))
-    })?;
-    let scopes = tokens.scopes.clone().or(granted).unwrap_or_default();
-    let row = connection(&keys, journey, &tokens, &account, &scopes);
-    match rpc.call::<Value>("store_connection", &row).await {
-        Ok(_) => Ok(Ending::Connected),
-        // Not revoked: that would end the other person's consent, which is to the same account.
-        Err(error) if error.is_conflict() => Ok(Ending::AccountInUse),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Whose tokens they are.
-async fn account(door: &Door, tokens: &Tokens) -> Option<String> {
-    match &tokens.provider_user_id {
-        Some(id) => Some(id.clone()),
-        None => {
-            let json = told(ask(door.user_request(&tokens.access_token)).await)?;
-            json["userId"].as_str().filter(|id| (1..=255).contains(&id.len())).map(str::to_owned)
-        }
-    }
-}
-
-fn connection(keys: &KeyRing, journey: &Journey, tokens: &Tokens, account: &str, scopes: &[String]) -> Value {
-    let seal = |part, token: &str| {
-        let place = Place { user_id: &journey.user_id, provider: journey.provider, part };
-        keys.seal(place, token, random::bytes())
-    };
-    json!({
-        "user_id": journey.user_id,
-        "profile_id": journey.profile_id,
-        "provider": journey.provider.label(),
-        "provider_user_id": account,
-        "scopes": scopes,
-        "access_token_encrypted": seal(Part::Access, &tokens.access_token),
-        "refresh_token_encrypted": tokens.refresh_token.as_deref().map(|token| seal(Part::Refresh, token)),
-        "key_id": keys.key_id(),
-        "token_expires_at": tokens.expires_at.and_then(rfc3339),
-    })
-}
-
-/// Sends a request to a provider, if there is one.
-pub(crate) async fn ask(request: Option<Request<Body>>) -> Option<Reply> {
-    outgoing::send(request?, MAX_ANSWER, PATIENCE).await.ok()
-}
-
-/// What a provider says where it says yes.
-pub(crate) fn told(reply: Option<Reply>) -> Option<Value> {
-    let reply = reply.filter(|reply| reply.status.is_success())?;
-    serde_json::from_slice(&reply.body).ok()
 }

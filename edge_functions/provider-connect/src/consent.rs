@@ -11,7 +11,7 @@ use welltrack_kit::tokens::{Part, Place};
 use welltrack_kit::{clock, random, settings};
 use wstd::http::{Body, HeaderMap, Request, StatusCode};
 
-use crate::callback::{ask, told};
+use crate::completion::{ask, told};
 use crate::problem::Problem;
 use crate::{body, callback_url, key_ring};
 
@@ -28,7 +28,7 @@ struct Wish {
 }
 
 /// Who calls, by their own token.
-async fn caller(headers: &HeaderMap) -> Result<String, Problem> {
+pub(crate) async fn caller(headers: &HeaderMap) -> Result<String, Problem> {
     #[derive(Deserialize)]
     struct Person {
         user_id: String,

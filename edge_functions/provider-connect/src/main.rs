@@ -3,18 +3,21 @@
 //! | path | who | what |
 //! | --- | --- | --- |
 //! | `POST authorize` | a signed-in person | `{"provider", "profile_id"?, "redirect_to"?}` -> `{"url", "expires_at"}`: where to send them |
-//! | `GET callback` | their browser, back from the provider | the code becomes tokens; 302 to `redirect_to?status=...` |
+//! | `GET callback` | their browser, back from the provider | 302 to `redirect_to?status=consented&provider&state&code&scope`, or `denied`, `failed` |
+//! | `POST complete` | the person who began | `{"state", "code", "scope"?}` -> `{"status": "connected", "provider"}`: the code became tokens |
 //! | `POST disconnect` | a signed-in person | `{"provider", "profile_id"?}` -> `{}`: consent ended, tokens gone |
 //! | `POST rotate-keys` | the service role | `{}` -> `{"key_id", "rotated", "unreadable"}`: tokens moved to the first key |
 //!
 //! Promises: who calls is asked of the database with the caller's own token, so this needs no check in front of it, which
-//! `callback`, coming from a provider, could not pass; a state is good once; a person is sent back to listed pages only; tokens are
+//! `callback`, coming from a provider, could not pass; a state is good once, and for who
+//! began it; a person is sent back to listed pages only; tokens are
 //! sealed before they leave this function. Stops at readings.
 //!
 //! Settings: those of `welltrack_kit::provider`; WELLTRACK_TOKEN_KEYS; PROVIDER_REDIRECT_URLS, comma-separated beginnings of pages
 //! that people may be sent back to; PROVIDER_CALLBACK_URL, where the callback's public address is not SUPABASE_URL's.
 
 mod callback;
+mod completion;
 mod consent;
 mod problem;
 mod rotation;
@@ -34,9 +37,12 @@ async fn main(request: Request<Body>) -> Result<Answer, Error> {
     let answer = match (path, request.method()) {
         ("/authorize", &Method::POST) => consent::authorize(request).await,
         ("/callback", &Method::GET) => callback::callback(&request).await,
+        ("/complete", &Method::POST) => completion::complete(request).await,
         ("/disconnect", &Method::POST) => consent::disconnect(request).await,
         ("/rotate-keys", &Method::POST) => rotation::rotate_keys(&request).await,
-        ("/authorize" | "/callback" | "/disconnect" | "/rotate-keys", _) => Err(Problem::method()),
+        ("/authorize" | "/callback" | "/complete" | "/disconnect" | "/rotate-keys", _) => {
+            Err(Problem::method())
+        }
         _ => Err(Problem::path()),
     };
     Ok(answer.unwrap_or_else(|problem| {

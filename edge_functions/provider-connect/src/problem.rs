@@ -25,7 +25,7 @@ impl Problem {
         Self::new(
             StatusCode::NOT_FOUND,
             "NOT_FOUND",
-            "there are authorize, callback, disconnect and rotate-keys",
+            "there are authorize, callback, complete, disconnect and rotate-keys",
         )
     }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
+use welltrack_core::providers::oauth;
 
 use super::api::{Api, FromSource, PASSWORD};
 use super::{Chapter, DAYS};
@@ -165,8 +166,21 @@ fn connect(edge: &Edge, simulator: &Simulator, token: &str, provider: &str, acco
     }
     let consent = http("GET", &format!("{page}&as={account}"), |request| request).location()?;
     let back = http("GET", &consent, |request| request).location()?;
-    if !back.starts_with(APP) || !back.contains("status=connected") {
-        bail!("{provider} was not connected: {back}");
+    if !back.starts_with(APP) {
+        bail!("the browser was sent to {back}");
+    }
+    // From here on it is the app's page, which holds the person's token.
+    let query = back.split_once('?').map_or("", |(_, query)| query);
+    let handed_on = |name: &str| oauth::parameter(query, name);
+    let completed =
+        http("POST", &format!("{}/functions/v1/provider-connect/complete", edge.url()), |request| {
+            request.header("authorization", format!("Bearer {token}")).header("apikey", well_known::ANON_KEY)
+        })
+        .json(
+            &json!({"state": handed_on("state"), "code": handed_on("code"), "scope": handed_on("scope")}),
+        )?;
+    if completed["status"] != "connected" {
+        bail!("{provider} was not connected: {completed}");
     }
     Ok(())
 }
