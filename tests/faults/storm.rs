@@ -115,7 +115,14 @@ fn run(seed: u64, scripts: &[Script], server: Option<&Server>) -> Stage {
         "{acknowledged} pushes acknowledged after {attempts} attempts in {seconds:.1} s ({:.0}/s)",
         acknowledged as f64 / seconds
     );
-    let queue = stage.drain();
+    let mut queue = stage.drain();
+    if server.is_some() && queue.dead > 0 {
+        // Five attempts within seconds, for which the product takes nine hours. What a long failure of a provider leaves among
+        // the dead letters is an operator's to replay.
+        println!("{} dead letters are replayed:\n{}", queue.dead, stage.troubled());
+        stage.admin().execute("select public.replay_dead_letters()", &[]).expect("they can be replayed");
+        queue = stage.drain();
+    }
     println!("drained after {:.1} s: {queue:?}", start.elapsed().as_secs_f64());
     assert_eq!((queue.dead, queue.parked), (0, 0), "{}", stage.troubled());
     stage
