@@ -121,11 +121,17 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
 $$;
 grant execute on function wt_private.bury_lost_events() to service_role;
 
--- Hands out due events: {"worker", "limit": 1..1000, "lease_seconds": 5..3600}
+-- Hands out due events: {"worker", "limit": 1..1000, "lease_seconds": 5..3600, "yield_to_ms"?: 0..10000}
 --   ->  {"events": [{"id", "source", "event_type", "payload", "provider_user_id", "received_at", "attempts",
---                    "connection": {"id", "user_id", "profile_id", "is_connected", "timezone"}}], "parked", "pending_now"}
+--                    "connection": {"id", "user_id", "profile_id", "is_connected", "timezone"}}],
+--        "parked", "pending_now", "yielded"}
 -- `pending_now` is how many due events are left, 10,000 at most; where there are some and no event was handed out, others are
--- at work on their accounts, or so many events of strangers were `parked` that others' are to be asked for again. A batch is smaller than asked for where its payloads are large (8 MB as stored). Errors: PT400.
+-- at work on their accounts, or so many events of strangers were `parked` that others' are to be asked for again. A batch is
+-- smaller than asked for where its payloads are large (8 MB as stored). Errors: PT400.
+--
+-- Workers who share a short queue make each other's batches small, and a small batch costs nearly what a large one does. So who
+-- says `yield_to_ms` leaves what is due to whoever claimed within that time, unless it is more than five batches, is told that it
+-- has `yielded`, and comes again: the other one may have died.
 --
 -- An account's events are in one pair of hands at a time, and in the order in which they came in: who claims locks the
 -- account's connection, looks only then whether the account is free, and passes over what others have locked.
@@ -141,6 +147,10 @@ declare
   wanted constant bigint := case jsonb_typeof($1 -> 'limit') when 'number' then ($1 -> 'limit')::bigint end;
   seconds constant bigint :=
     case jsonb_typeof($1 -> 'lease_seconds') when 'number' then ($1 -> 'lease_seconds')::bigint end;
+  patience constant bigint :=
+    case when not $1 ? 'yield_to_ms' then 0
+         when jsonb_typeof($1 -> 'yield_to_ms') = 'number' then ($1 -> 'yield_to_ms')::bigint end;
+  due bigint;
   strangers uuid[];
   accounts uuid[];
   shares bigint[];
@@ -153,9 +163,19 @@ declare
   parked_in_all integer := 0;
 begin
   if coalesce(char_length(worker) not between 1 and 200 or wanted not between 1 and 1000
-              or seconds not between 5 and 3600, true) then
-    raise exception 'a claim says {"worker", "limit", "lease_seconds"}'
-      using errcode = 'PT400', hint = 'limit is 1 to 1000, lease_seconds 5 to 3600';
+              or seconds not between 5 and 3600 or patience not between 0 and 10000, true) then
+    raise exception 'a claim says {"worker", "limit", "lease_seconds", "yield_to_ms"?}'
+      using errcode = 'PT400', hint = 'limit is 1 to 1000, lease_seconds 5 to 3600, yield_to_ms 0 to 10000';
+  end if;
+
+  if exists (select from public.wt_webhook_events o
+             where o.status = 'processing' and o.locked_by <> worker
+               and o.locked_at > clock_timestamp() - patience * interval '1 millisecond') then
+    due := (select count(*) from (select from public.wt_webhook_events e
+                                  where e.status = 'pending' and e.next_retry_at <= now() limit 5 * wanted + 1) d);
+    if due <= 5 * wanted then
+      return jsonb_build_object('events', '[]'::jsonb, 'parked', 0, 'pending_now', due, 'yielded', true);
+    end if;
   end if;
 
   perform wt_private.bury_lost_events();
@@ -265,6 +285,7 @@ begin
   return jsonb_build_object(
     'events', coalesce(events, '[]'),
     'parked', parked_in_all,
+    'yielded', false,
     'pending_now', (select count(*) from (select from public.wt_webhook_events e
                                           where e.status = 'pending' and e.next_retry_at <= now() limit 10000) d));
 end $$;

@@ -71,6 +71,17 @@ async fn a_run_that_asks_for_another_gets_it() {
 }
 
 #[tokio::test]
+async fn a_run_that_wants_another_one_soon_gets_it_after_a_pause() {
+    let database = Database::with("").await;
+    let both = format!("{}{}", LISTENING.replace("hello", "again"), LISTENING.replace("hello", "soon"));
+    let host = host_on(&database, &both);
+    // The first pause is sixteen times shorter than the last.
+    until(async || runs(&host, "soon", "notify").await >= 6.0).await;
+    let (again, soon) = (runs(&host, "again", "notify").await, runs(&host, "soon", "notify").await);
+    assert!(again > 10.0 * soon, "{again} runs at once, {soon} after a pause");
+}
+
+#[tokio::test]
 async fn work_that_nobody_notifies_is_found_by_the_poll() {
     let database = Database::with("").await;
     let host = host_on(&database, &LISTENING.replace("86400", "1"));

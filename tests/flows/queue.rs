@@ -5,6 +5,7 @@
 //! and at several at once (`queue_races`).
 
 use crate::events::*;
+use postgres::Client;
 use postgres::fallible_iterator::FallibleIterator;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -99,6 +100,8 @@ fn a_message_of_no_known_form_is_refused_with_the_form_it_should_have() {
         ("claim_webhook_events", json!({"worker": "w", "limit": 0, "lease_seconds": 60})),
         ("claim_webhook_events", json!({"worker": "w", "limit": "1", "lease_seconds": 60})),
         ("claim_webhook_events", json!({"worker": "w", "limit": 1, "lease_seconds": 4})),
+        ("claim_webhook_events", json!({"worker": "w", "limit": 1, "lease_seconds": 5, "yield_to_ms": -1})),
+        ("claim_webhook_events", json!({"worker": "w", "limit": 1, "lease_seconds": 5, "yield_to_ms": null})),
         ("settle_webhook_events", json!({"worker": "w"})),
         ("settle_webhook_events", json!({"worker": "w", "results": [{"id": "x", "outcome": "processed"}]})),
         ("settle_webhook_events", json!({"worker": "w", "results": [{"outcome": "processed"}]})),
@@ -192,6 +195,45 @@ fn a_crowd_of_strangers_is_set_aside_in_portions_that_fit_into_a_statement() {
     let second = claim();
     assert_eq!(second["events"].as_array().map(Vec::len), Some(1));
     assert_eq!(first["parked"].as_u64().zip(second["parked"].as_u64()).map(|(a, b)| a + b), Some(24_000));
+}
+
+#[test]
+fn a_worker_leaves_a_short_queue_to_who_is_at_work_but_not_a_long_one_and_not_to_who_stopped() {
+    let db = TestDb::new();
+    let mut service = db.api(Caller::Service);
+    for account in 0..13 {
+        let person = db.sign_up(&format!("p{account}@example.org"));
+        connect(&mut service, person, "garmin", &format!("g{account}"));
+    }
+    let mut accounts = 0..13;
+    let mut push_next = |service: &mut Client| {
+        let account = accounts.next().expect("enough accounts");
+        push_daily(service, &format!("g{account}"), account);
+    };
+    let yielding = |service: &mut Client, worker: &str| {
+        let asked = json!({"worker": worker, "limit": 1, "lease_seconds": 60, "yield_to_ms": 10_000});
+        let answer = call(service, "claim_webhook_events", &asked).expect("a claim is answered");
+        (answer["events"].as_array().expect("a list").len(), answer["yielded"].as_bool().expect("a word"))
+    };
+    for _ in 0..6 {
+        push_next(&mut service);
+    }
+    assert_eq!(yielding(&mut service, "first"), (1, false), "nobody else is at work");
+    assert_eq!(yielding(&mut service, "second"), (0, true), "five batches wait for the first one");
+    assert_eq!(yielding(&mut service, "first"), (1, false), "nobody yields to themselves");
+    for _ in 0..2 {
+        push_next(&mut service);
+    }
+    assert_eq!(yielding(&mut service, "second"), (1, false), "six batches are more than one can do soon");
+    assert_eq!(yielding(&mut service, "third"), (0, true));
+    assert_eq!(claim(&mut service, "impatient", 1).len(), 1, "who says nothing yields to nobody");
+    db.admin()
+        .batch_execute(
+            "update public.wt_webhook_events set locked_at = locked_at - interval '11 seconds'
+             where status = 'processing'",
+        )
+        .expect("time passes");
+    assert_eq!(yielding(&mut service, "third"), (1, false), "who claimed long ago may be dead");
 }
 
 #[test]

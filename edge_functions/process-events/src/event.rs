@@ -14,6 +14,8 @@ pub(crate) struct Claim {
     /// How many events of nobody known were set aside on the way.
     pub(crate) parked: u64,
     pub(crate) pending_now: u64,
+    /// Whether what is due was left to others.
+    pub(crate) yielded: bool,
 }
 
 /// A claimed event.

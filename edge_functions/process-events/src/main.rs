@@ -2,7 +2,7 @@
 //!
 //! Promises: what is claimed is settled, and what needs no provider first; one bad event never costs the others; whatever happens to
 //! this instance, an event is either settled or comes back when its lease runs out. Works until nothing is due or its time is up,
-//! and then says with `x-run-again: 1` that there is more. Stops at what a provider says: which word counts is the database's.
+//! and then says with `x-run-again: now` that there is more; `soon` where it left the work to others who may die of it. Stops at what a provider says: which word counts is the database's.
 //!
 //! Answers `{"claimed", "processed", "retried", "waiting", "dead", "lost"}`. Settings: those of [`welltrack_kit::provider`];
 //! WELLTRACK_TOKEN_KEYS.
@@ -30,6 +30,8 @@ use crate::event::{Claim, Event, Settlement};
 
 /// Events in one batch: many share a statement, few are lost to others while this one works.
 const BATCH: u32 = 200;
+/// Whoever claimed within this time is trusted to go on, and gets what comes in meanwhile: a batch that asks no provider takes less.
+const YIELD_TO: Duration = Duration::from_millis(100);
 /// How long a batch may take; whoever takes longer has died.
 const LEASE_SECONDS: u32 = 120;
 /// Nothing of a batch is begun later than this: what may still take a minute must fit into the lease.
@@ -78,10 +80,10 @@ async fn main(request: Request<Body>) -> Result<Answer, Error> {
     }
     let rpc = Rpc::for_request(request.headers())?;
     Ok(match work(&rpc).await {
-        Ok((tally, is_more)) => {
+        Ok((tally, again)) => {
             let mut answer = answer::json(StatusCode::OK, &tally);
-            if is_more {
-                answer.headers_mut().insert("x-run-again", HeaderValue::from_static("1"));
+            if let Some(when) = again {
+                answer.headers_mut().insert("x-run-again", HeaderValue::from_static(when));
             }
             answer
         }
@@ -99,24 +101,30 @@ fn is_service(request: &Request<Body>) -> Result<bool, settings::Missing> {
     Ok(same_secret(given, format!("Bearer {key}").as_bytes()))
 }
 
-/// Claims and settles batches; says what became of them and whether there is more to do.
-async fn work(rpc: &Rpc) -> Result<(Tally, bool), RpcError> {
+/// Claims and settles batches; says what became of them, and when to look again where there is or may be more to do.
+async fn work(rpc: &Rpc) -> Result<(Tally, Option<&'static str>), RpcError> {
     // Nobody else's, also not that of an instance before: what that one held is none of this one's.
     let name = format!("process-events-{:016x}", u64::from_le_bytes(random::bytes()));
     let worker = Worker::new(rpc, &name);
     let until = clock::unix_micros().saturating_add(micros(TIME));
     let mut total = Tally::default();
     loop {
-        let claim = json!({"worker": name, "limit": BATCH, "lease_seconds": LEASE_SECONDS});
+        let claim = json!({
+            "worker": name, "limit": BATCH, "lease_seconds": LEASE_SECONDS, "yield_to_ms": YIELD_TO.as_millis(),
+        });
         let begin_until = clock::unix_micros().saturating_add(micros(BEGIN_WITHIN));
         let claim: Claim = rpc.call("claim_webhook_events", &claim).await?;
         let is_late = || clock::unix_micros() >= until;
+        if claim.yielded {
+            return Ok((total, Some("soon")));
+        }
         if claim.events.is_empty() {
             if claim.parked > 0 && !is_late() {
                 continue;
             }
-            // What is still due is in the hands of others, or behind more strangers.
-            return Ok((total, claim.parked > 0));
+            // What is still due is behind more strangers, or in the hands of others.
+            let again = if claim.parked > 0 { "now" } else { "soon" };
+            return Ok((total, (claim.parked + claim.pending_now > 0).then_some(again)));
         }
         total.claimed += claim.events.len();
         // A provider that is slow must not keep waiting what needs no provider.
@@ -126,7 +134,7 @@ async fn work(rpc: &Rpc) -> Result<(Tally, bool), RpcError> {
             total.add(&settle(rpc, &name, &results).await?);
         }
         if is_late() {
-            return Ok((total, claim.pending_now > 0));
+            return Ok((total, (claim.pending_now > 0).then_some("now")));
         }
     }
 }

@@ -29,7 +29,8 @@ async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
             Ok(Response::new("awake".to_owned().into()))
         }
         "drip" => Ok(Response::new(drip(number(&request)))),
-        "again" => Ok(Response::builder().header("x-run-again", "1").body(Body::empty())?),
+        "again" => Ok(Response::builder().header("x-run-again", "now").body(Body::empty())?),
+        "soon" => Ok(Response::builder().header("x-run-again", "soon").body(Body::empty())?),
         "short" => {
             let promised = Response::builder().header("content-length", "100");
             Ok(promised

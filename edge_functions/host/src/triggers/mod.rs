@@ -22,8 +22,13 @@ use crate::functions::Functions;
 use crate::runtime::{Call, Function};
 use crate::settings::{Environment, SqlName};
 
-/// A run whose answer has this header wants another one at once: it left work undone that it knows of.
+/// A run whose answer has this header wants another one: at once where it left work undone that it knows of, after a pause where
+/// the header says `soon`, for it left the work to others.
 const RUN_AGAIN: &str = "x-run-again";
+
+/// The pause before `soon`: doubled each time until one finds work again, so that many hosts at one queue don't spend their time
+/// on looking whether they are needed. The longest is how long work may wait for another when its host dies.
+const SOON: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(160)];
 
 /// Between two runs that end badly, so that a function that always fails doesn't keep the machine busy.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -104,17 +109,28 @@ impl Triggered {
 
     /// Runs the function whenever there is word of work.
     async fn obey(self: Arc<Self>, stop: CancellationToken) {
+        let [shortest, longest] = SOON;
+        let mut pause = shortest;
         while stop.run_until_cancelled(self.work.notified()).await.is_some() {
             loop {
                 let payload = self.payload.lock().unwrap_or_else(PoisonError::into_inner).take();
                 self.function.metrics().notified();
                 match self.run("notify", payload.as_deref()).await {
-                    After::Again if !stop.is_cancelled() => {}
+                    After::Again if !stop.is_cancelled() => pause = shortest,
+                    After::AgainSoon => {
+                        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                            break;
+                        }
+                        pause = longest.min(2 * pause);
+                    }
                     After::Failure => {
                         stop.run_until_cancelled(tokio::time::sleep(AFTER_FAILURE)).await;
                         break;
                     }
-                    _ => break,
+                    _ => {
+                        pause = shortest;
+                        break;
+                    }
                 }
             }
         }
@@ -142,12 +158,15 @@ impl Triggered {
         let Ok(request) = request else { return After::Failure };
         let answer =
             self.function.call(Call { request, https: self.url.scheme_str() == Some("https"), id }).await;
-        let (status, again) = (answer.status(), answer.headers().contains_key(RUN_AGAIN));
+        let (status, again) = (answer.status(), answer.headers().get(RUN_AGAIN).cloned());
         // A run is over when its answer is, and an answer that nobody reads would stand still.
         let whole = http_body_util::BodyExt::collect(answer.into_body()).await.is_ok();
         match status.is_success() && whole {
-            true if again => After::Again,
-            true => After::Rest,
+            true => match again {
+                Some(when) if when == "soon" => After::AgainSoon,
+                Some(_) => After::Again,
+                None => After::Rest,
+            },
             false => {
                 tracing::warn!(
                     function = self.function.name(),
@@ -164,6 +183,7 @@ impl Triggered {
 /// What comes after a run.
 enum After {
     Again,
+    AgainSoon,
     Rest,
     Failure,
 }
