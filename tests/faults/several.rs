@@ -1,4 +1,4 @@
-//! Three hosts on one database: no event is processed twice, no tick fires twice, and they don't stand in each other's way.
+//! Three hosts on one database: no event is processed twice, no tick fires twice, and they are not much slower than one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ fn throughput(stage: &Stage, scripts: &[Script]) -> f64 {
 }
 
 #[test]
-fn three_hosts_process_each_event_once_and_are_not_slower_for_sharing_a_database() {
+fn three_hosts_process_each_event_once_and_are_not_much_slower_than_one() {
     let _alone = crate::alone();
     let seed = seed();
     let size = Size { lanes: 48, people_in_a_lane: 2, days: if short() { 8 } else { 20 } };
@@ -30,58 +30,37 @@ fn three_hosts_process_each_event_once_and_are_not_slower_for_sharing_a_database
     for script in &mut scripts {
         script.leave_strava_out();
     }
-    // One host; three on its database; and, as what this machine gives three hosts, three with a database of each.
-    let mut rates = [const { Vec::new() }; 3];
-    // Interleaved, so that a machine that grows slower or faster meanwhile does so for all.
+    let model = verdict::expected(&scripts);
+    let mut rates = [Vec::new(), Vec::new()];
+    // Interleaved, so that a machine that grows slower or faster meanwhile does so for both.
     for _ in 0..if short() { 1 } else { 3 } {
-        for ((databases, hosts), rates) in [(1, 1), (1, 3), (3, 1)].into_iter().zip(&mut rates) {
-            rates.push(round(seed, &scripts, databases, hosts));
-        }
-    }
-    let [one, shared, apart] = rates.map(|mut rates| {
-        rates.sort_by(f64::total_cmp);
-        rates[rates.len() / 2]
-    });
-    println!(
-        "events a second: one host {one:.0}; three on one database {shared:.0}, on three {apart:.0}; ratios {:.2} and {:.2}",
-        shared / one,
-        shared / apart
-    );
-    // One short round says too little about speed to fail a change for it.
-    assert!(
-        short() || shared > 0.8 * apart,
-        "three hosts stand in each other's way: {shared:.0} events a second, without each other {apart:.0}"
-    );
-}
-
-/// Pushes the scripts, split over so many databases with so many hosts each, all at the same time; gives events a second.
-fn round(seed: u64, scripts: &[Script], databases: usize, hosts: usize) -> f64 {
-    let parts: Vec<_> = scripts
-        .chunks(scripts.len().div_ceil(databases))
-        .map(|scripts| {
-            let stage = Stage::new("several", seed, hosts);
+        for (hosts, rates) in [1, 3].into_iter().zip(&mut rates) {
+            let mut stage = Stage::new("several", seed, 0);
+            // Each as if it had a processor of its own, the one as the three: more threads than processors are slower.
+            stage.tell_new_hosts("TOKIO_WORKER_THREADS", "1");
+            for _ in 0..hosts {
+                stage.add_host();
+            }
             for user in scripts.iter().flat_map(|script| &script.people) {
                 stage.connect_garmin(stage.sign_up(user), user);
             }
             watch(&stage);
-            (stage, scripts)
-        })
-        .collect();
-    let start = Instant::now();
-    std::thread::scope(|scope| {
-        for (stage, scripts) in &parts {
-            scope.spawn(|| throughput(stage, scripts));
+            rates.push(throughput(&stage, &scripts));
+            verdict::judge(&stage, &scripts, &model);
+            assert_once(&stage, model.events());
         }
-    });
-    let seconds = start.elapsed().as_secs_f64();
-    let mut events = 0;
-    for (stage, scripts) in &parts {
-        let model = verdict::expected(scripts);
-        verdict::judge(stage, scripts, &model);
-        assert_once(stage, model.events());
-        events += model.events();
     }
-    events as f64 / seconds
+    let [one, three] = rates.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates[rates.len() / 2]
+    });
+    println!("events a second: one host {one:.0}, three hosts {three:.0}, ratio {:.2}", three / one);
+    // Here they share processors with the database, the pushers and each other: three with a database of each made 0.8 of what
+    // one made. One short round says too little about speed to fail a change for it.
+    assert!(
+        short() || three > 0.7 * one,
+        "three hosts are slower than one: {three:.0} and {one:.0} events a second"
+    );
 }
 
 /// From now on each settlement is written down by the database itself.
