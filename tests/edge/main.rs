@@ -12,4 +12,5 @@ mod requests;
 mod settings;
 mod stop;
 mod support;
+mod tls;
 mod triggers;

@@ -1,7 +1,7 @@
 //! Pools of connections to Postgres, for the short way and for the local GoTrue.
 //!
-//! Promises: a connection that broke is not handed out again; a database that is away is asked again at every need; a URL never
-//! appears in an error. Stops at TLS: the host sits beside its database, or beside a pooler that does TLS.
+//! Promises: a connection that broke is not handed out again; a database that is away is asked again at every need. Stops at how
+//! the database is found and spoken to: that is `address`.
 
 use deadpool::managed::{self, Manager, Metrics, QueueMode, RecycleError, RecycleResult, Timeouts};
 use std::{
@@ -10,38 +10,37 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio_postgres::{Client, Config, Error, NoTls, Statement};
+use tokio_postgres::{Client, Error, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::address::{Address, AddressError};
 
 /// How long opening a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request waits for a free connection: PostgREST's own.
 const ACQUISITION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A database URL that can't be read. It is not quoted: it holds a password.
-#[derive(Debug, thiserror::Error)]
-#[error("the database URL can't be read as postgresql://user:password@host:port/database")]
-pub struct UrlError;
-
 pub(crate) type Pool = managed::Pool<Connector>;
 
 /// A pool of at most `size` connections (at least one), opened as they are needed.
-pub(crate) fn pool(url: &str, size: usize, search_path: &str) -> Result<Pool, UrlError> {
-    let mut config: Config = url.parse().map_err(|_| UrlError)?;
+pub(crate) fn pool(url: &str, size: usize, search_path: &str) -> Result<Pool, AddressError> {
+    let mut address = Address::parse(url)?;
+    let config = &mut address.config;
     let options = format!("{} -c search_path={search_path}", config.get_options().unwrap_or_default());
     config.options(options.trim()).application_name("welltrack-gateway").connect_timeout(CONNECT_TIMEOUT);
-    managed::Pool::builder(Connector { config })
+    managed::Pool::builder(Connector { address })
         .max_size(size.max(1))
         // The connection used last has the warmest caches.
         .queue_mode(QueueMode::Lifo)
         .runtime(deadpool::Runtime::Tokio1)
         .timeouts(Timeouts { wait: Some(ACQUISITION_TIMEOUT), ..Timeouts::default() })
         .build()
-        .map_err(|_| UrlError)
+        .map_err(|_| AddressError::Unreadable)
 }
 
 /// Opens connections for a pool.
 pub(crate) struct Connector {
-    config: Config,
+    address: Address,
 }
 
 impl Manager for Connector {
@@ -49,12 +48,12 @@ impl Manager for Connector {
     type Error = Error;
 
     async fn create(&self) -> Result<Connection, Error> {
-        let (client, driver) = self.config.connect(NoTls).await?;
+        let (client, driver) = self.address.connect().await?;
         // Ends with the client, or when the database goes away; either way the client knows.
         tokio::spawn(async move {
             let _ = driver.await;
         });
-        Ok(Connection { client, statements: HashMap::new() })
+        Ok(Connection { client, tls: self.address.tls.clone(), statements: HashMap::new() })
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Error> {
@@ -68,6 +67,8 @@ impl Manager for Connector {
 /// A connection and what is prepared on it.
 pub(crate) struct Connection {
     client: Client,
+    /// For a cancel request, which goes over a connection of its own.
+    pub(crate) tls: MakeRustlsConnect,
     statements: HashMap<Arc<str>, Statement>,
 }
 

@@ -4,6 +4,7 @@
 //! Promises: answers, statuses and error bodies are those of Supabase's own services. Stops at serving: this is a library,
 //! the host mounts it.
 
+mod address;
 mod answer;
 pub mod auth;
 mod database;
@@ -12,4 +13,5 @@ pub mod rest;
 pub mod rpc;
 mod secret;
 
+pub use address::{Address, AddressError};
 pub use secret::Secret;

@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use welltrack_gateway::Address;
 use welltrack_gateway::auth::{Auth, AuthSettings};
 use welltrack_gateway::jwt::{self, JwtSettings, Role, Verifier};
 use welltrack_gateway::rest::{Rest, RestSettings};
@@ -36,6 +37,7 @@ struct Loaded {
     outside: Arc<Outside>,
     verifier: Arc<Verifier>,
     rpc: rpc::Pool,
+    database: Address,
     metrics: Arc<Metrics>,
     alive: TaskTracker,
 }
@@ -94,6 +96,7 @@ async fn load(options: &Options, local: Option<SocketAddr>) -> Result<Loaded> {
     let verifier = Arc::new(Verifier::new(jwt_settings(&environment))?);
     let connections = usize::try_from(settings.host.database_connections.0)?;
     let shared = settings.host.shared_commits.iter().map(|name| name.0.clone()).collect();
+    let database = Address::parse(environment.database.expose())?;
     let rpc = rpc::Pool::connect(environment.database.expose(), connections).await?.sharing(shared);
     let outside = Arc::new(Outside::new(
         &environment.url,
@@ -114,7 +117,7 @@ async fn load(options: &Options, local: Option<SocketAddr>) -> Result<Loaded> {
     };
     let functions = Functions::load(&options.components, runtime, &settings, &environment, &metrics, &common)
         .map(Arc::new)?;
-    Ok(Loaded { settings, environment, functions, outside, verifier, rpc, metrics, alive })
+    Ok(Loaded { settings, environment, functions, outside, verifier, rpc, database, metrics, alive })
 }
 
 fn jwt_settings(environment: &Environment) -> JwtSettings {
@@ -147,7 +150,8 @@ async fn stand_ins(loaded: &Loaded) -> Result<Router> {
 }
 
 async fn run(loaded: Loaded, stand_ins: Router, listener: TcpListener, grace: Duration) -> Result<()> {
-    let Loaded { settings, environment, functions, outside, verifier, rpc, metrics, alive } = loaded;
+    let Loaded { settings, environment, functions, outside, verifier, rpc, database, metrics, alive } =
+        loaded;
     let service = verifier.verify(environment.service_key.expose());
     let service = service.context("SUPABASE_SERVICE_ROLE_KEY is no token of this project")?;
     ensure!(service.role == Role::ServiceRole, "SUPABASE_SERVICE_ROLE_KEY is not the service role's");
@@ -163,7 +167,7 @@ async fn run(loaded: Loaded, stand_ins: Router, listener: TcpListener, grace: Du
     outside.set_router(api.clone());
 
     let stop = CancellationToken::new();
-    triggers::start(&functions, &environment, &stop, &alive);
+    triggers::start(&functions, &environment, database, &stop, &alive);
     let watching = tokio::spawn(async move {
         if let Err(error) = functions.watch().await {
             tracing::error!(

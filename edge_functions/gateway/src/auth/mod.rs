@@ -11,7 +11,7 @@ mod sessions;
 mod users;
 
 use crate::{
-    Secret, database,
+    AddressError, Secret, database,
     jwt::{Caller, JwtSettings, Role, SettingsError, Verifier, bearer},
 };
 use axum::{
@@ -64,7 +64,7 @@ pub enum StartError {
     Keys(#[from] SettingsError),
     /// The database URL can't be read.
     #[error(transparent)]
-    Database(#[from] database::UrlError),
+    Database(#[from] AddressError),
 }
 
 /// The local GoTrue, ready to be mounted.

@@ -13,7 +13,7 @@ use deadpool::managed::Object;
 use serde_json::json;
 use std::{error::Error as StdError, fmt, time::Duration};
 use tokio_postgres::{
-    Error, NoTls, Statement,
+    Error, Statement,
     types::{FromSql, IsNull, ToSql, Type, to_sql_checked},
 };
 
@@ -124,7 +124,7 @@ async fn abandon(connection: Object<Connector>) {
         let mut quiet = std::pin::pin!(connection.batch_execute(""));
         for _ in 0..CANCEL_ATTEMPTS {
             let cancel = async {
-                let _ = token.cancel_query(NoTls).await;
+                let _ = token.cancel_query(connection.tls.clone()).await;
                 tokio::time::sleep(CANCEL_AGAIN).await;
             };
             tokio::select! {

@@ -15,7 +15,7 @@ mod flight;
 mod outcome;
 mod together;
 
-use crate::{database, jwt::Caller};
+use crate::{AddressError, database, jwt::Caller};
 use bytes::Bytes;
 use catalogue::{Catalogue, Known};
 use deadpool::managed::PoolError;
@@ -32,13 +32,11 @@ pub struct Pool {
     together: Arc<Together>,
 }
 
-pub use database::UrlError as ConnectError;
-
 impl Pool {
     /// A pool of at most `size` connections (at least one), opened as calls need them.
     /// # Errors
     /// When the URL can't be read. A database that is away is no error: calls are answered 503 until it is back.
-    pub async fn connect(db_url: &str, size: usize) -> Result<Self, ConnectError> {
+    pub async fn connect(db_url: &str, size: usize) -> Result<Self, AddressError> {
         // What PostgREST sets for each request (db-schemas, then db-extra-search-path) holds here for the connection.
         let connections = database::pool(db_url, size, "public,extensions")?;
         let pool = Self { connections, catalogue: Arc::default(), together: Arc::default() };

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
-use tokio_postgres::{AsyncMessage, Client, NoTls};
+use tokio_postgres::{AsyncMessage, Client};
 use tokio_util::sync::CancellationToken;
-use welltrack_gateway::Secret;
+use welltrack_gateway::Address;
 
 use super::Listeners;
 use crate::metrics::Tick;
@@ -28,16 +28,16 @@ const LOCKED: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 pub(super) struct Database(Arc<Inner>);
 
 struct Inner {
-    url: Secret,
+    address: Address,
     listeners: Listeners,
     client: watch::Sender<Option<Arc<Client>>>,
     locked: Mutex<Vec<Lock>>,
 }
 
 impl Database {
-    pub(super) fn new(url: &Secret, listeners: Listeners) -> Self {
+    pub(super) fn new(address: Address, listeners: Listeners) -> Self {
         Self(Arc::new(Inner {
-            url: url.clone(),
+            address,
             listeners,
             client: watch::Sender::new(None),
             locked: Mutex::default(),
@@ -55,8 +55,10 @@ impl Database {
             if lived.elapsed() > WAITS.1 {
                 wait = WAITS.0;
             }
-            // The message of an error that Postgres gives holds no value of a person's; a URL is not in it either.
-            let error = ended.err().map(|error| error.to_string()).unwrap_or_default();
+            // With its causes, down to what is wrong with a certificate. What Postgres says of these statements holds no value
+            // of a person's; a URL is in none.
+            let error =
+                ended.err().map(|error| format!("{:#}", anyhow::Error::from(error))).unwrap_or_default();
             tracing::warn!(error, retry_in = ?wait, "the connection for notifications is lost");
             if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 return;
@@ -67,7 +69,7 @@ impl Database {
 
     /// Connects, and passes notifications on until the connection ends.
     async fn listen(&self) -> Result<(), tokio_postgres::Error> {
-        let (client, mut connection) = tokio_postgres::connect(self.0.url.expose(), NoTls).await?;
+        let (client, mut connection) = self.0.address.connect().await?;
         let client = Arc::new(client);
         let began = async {
             for (channel, _) in &self.0.listeners {

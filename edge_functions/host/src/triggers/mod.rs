@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use welltrack_gateway::Address;
 
 use self::database::Database;
 use crate::functions::Functions;
@@ -37,6 +38,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 pub(crate) fn start(
     functions: &Functions,
     environment: &Environment,
+    database: Address,
     stop: &CancellationToken,
     tasks: &TaskTracker,
 ) {
@@ -62,7 +64,7 @@ pub(crate) fn start(
     if listeners.is_empty() && schedules.is_empty() {
         return;
     }
-    let database = Database::new(&environment.database, listeners);
+    let database = Database::new(database, listeners);
     for (schedule, triggered) in schedules {
         tasks.spawn(schedule::keep(schedule, triggered, database.clone(), stop.clone()));
     }

@@ -1,0 +1,91 @@
+//! TLS to the database: what a host trusts, and that it then speaks of nothing in the clear.
+
+use std::fs;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use reqwest::Method;
+
+use crate::support::{Database, Host, PATIENCE, Setup};
+
+const LISTENING: &str = "[functions.hello]\nlisten = \"work\"\n";
+
+/// Somebody who signs servers' certificates.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), certificate }
+    }
+
+    /// Lets the cluster speak TLS, under that name. Whoever asks for none is served as before.
+    async fn certify(&self, database: &Database, name: &str) {
+        let key = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
+        for (file, text) in [("server.crt", certificate.pem()), ("server.key", key.serialize_pem())] {
+            let lines = format!("select string_to_table('{}', E'\\n')", text.replace('\r', ""));
+            database.run(&format!("copy ({lines}) to program 'umask 077; cat > {file}'")).await;
+        }
+        database.run("alter system set ssl = on").await;
+        database.run("select pg_reload_conf()").await;
+    }
+}
+
+/// How many connections of hosts to this database are encrypted, and how many are not.
+async fn connections(database: &Database) -> (i64, i64) {
+    let sql = "select count(*) filter (where s.ssl), count(*) filter (where not s.ssl)
+               from pg_stat_ssl s join pg_stat_activity a using (pid)
+               where a.datname = current_database() and a.usename = 'authenticator'";
+    let row = database.admin().await.query_one(sql, &[]).await.unwrap();
+    (row.get(0), row.get(1))
+}
+
+async fn is_ready(host: &Host) -> bool {
+    host.request(Method::GET, "/readyz").send().await.unwrap().status().is_success()
+}
+
+/// A host that reaches the database under `name` and trusts `authority`.
+fn host(database: &Database, name: &str, authority: &Authority) -> Host {
+    let setup = Setup::new(LISTENING);
+    let file = setup.component("authority").with_extension("pem");
+    fs::write(&file, &authority.certificate).unwrap();
+    let url = database.url("authenticator").replace("127.0.0.1", name);
+    setup
+        .variable("SUPABASE_DB_URL", &format!("{url}?sslmode=verify-full&sslrootcert={}", file.display()))
+        .start()
+}
+
+// One test: the cluster has one certificate at a time.
+#[tokio::test]
+async fn a_database_has_to_prove_its_name_and_is_then_spoken_to_over_tls_alone() {
+    let database = Database::with("").await;
+    let (trusted, other) = (Authority::new(), Authority::new());
+    trusted.certify(&database, "127.0.0.1").await;
+
+    let host_on_tls = host(&database, "127.0.0.1", &trusted);
+    let served = tokio::time::timeout(PATIENCE, async {
+        // The cluster takes its certificate a moment after it is told to.
+        while !is_ready(&host_on_tls).await || connections(&database).await.0 < 2 {
+            tokio::task::yield_now().await;
+        }
+    });
+    served.await.expect("the pool and the listener are connected");
+    assert_eq!(connections(&database).await.1, 0);
+    drop(host_on_tls);
+
+    for (name, authority, why) in
+        [("127.0.0.1", &other, "BadSignature"), ("localhost", &trusted, "not valid for name")]
+    {
+        let refusing = host(&database, name, authority);
+        refusing.logged(|line| line.contains("notifications is lost") && line.contains(why));
+        assert!(!is_ready(&refusing).await, "{why}");
+    }
+    assert_eq!(connections(&database).await, (0, 0));
+}
