@@ -86,12 +86,13 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
         locked_until = clock_timestamp() + make_interval(secs => seconds), user_id = c.user_id
     from public.wt_health_connections c join public.wt_users u on u.id = c.user_id
     where e.id = any (ids) and c.provider = e.source and c.provider_user_id = e.provider_user_id
-    returning e.id, e.source, e.event_type, e.payload, e.provider_user_id, e.received_at, e.attempts,
+    returning e.id, e.source, e.event_type, e.payload, e.provider_user_id, e.received_at, e.attempts, e.last_error,
               c.id as connection_id, c.user_id, c.profile_id, c.is_connected, u.timezone
   )
   select jsonb_agg(jsonb_build_object(
     'id', l.id, 'source', l.source, 'event_type', l.event_type, 'payload', l.payload,
     'provider_user_id', l.provider_user_id, 'received_at', l.received_at, 'attempts', l.attempts,
+    'last_error', l.last_error,
     'connection', jsonb_build_object('id', l.connection_id, 'user_id', l.user_id, 'profile_id', l.profile_id,
                                      'is_connected', l.is_connected, 'timezone', l.timezone))
     order by l.received_at, l.id)
@@ -122,7 +123,7 @@ $$;
 grant execute on function wt_private.bury_lost_events() to service_role;
 
 -- Hands out due events: {"worker", "limit": 1..1000, "lease_seconds": 5..3600, "yield_to_ms"?: 0..10000}
---   ->  {"events": [{"id", "source", "event_type", "payload", "provider_user_id", "received_at", "attempts",
+--   ->  {"events": [{"id", "source", "event_type", "payload", "provider_user_id", "received_at", "attempts", "last_error",
 --                    "connection": {"id", "user_id", "profile_id", "is_connected", "timezone"}}],
 --        "parked", "pending_now", "yielded"}
 -- `pending_now` is how many due events are left, 10,000 at most; where there are some and no event was handed out, others are

@@ -11,6 +11,7 @@ mod clients;
 mod consent;
 mod host;
 mod lanes;
+mod missing;
 mod mutate;
 mod payloads;
 mod script;

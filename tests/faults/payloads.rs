@@ -101,7 +101,7 @@ fn spoilt_payloads_get_clear_answers_and_none_that_was_accepted_is_lost() {
     }
     let athlete = stage.sign_up("athlete");
     stage.connect_strava(athlete, 7_000_001);
-    stage.simulator.put_activity(an_activity());
+    stage.simulator.put_activity(Activity::timed(1, 7_000_001));
 
     let mut courier = stage.simulator.courier();
     (courier.garmin.attempts, courier.strava.attempts) = (1, 1);
@@ -161,26 +161,6 @@ fn stored_marks(stage: &Stage) -> BTreeMap<String, i64> {
         cross join lateral regexp_matches(e.payload::text, 'mark[0-9]{7}x', 'g') m group by 1";
     let rows = stage.admin().query(sql, &[]).expect("the queue can be read");
     rows.into_iter().map(|row| (row.get(0), row.get(1))).collect()
-}
-
-fn an_activity() -> Activity {
-    Activity {
-        id: 1,
-        athlete: 7_000_001,
-        name: "An outing".into(),
-        sport: "Run".into(),
-        start: 1_740_000_000,
-        offset: 0,
-        moving: 600,
-        elapsed: 600,
-        distance: None,
-        climb: None,
-        average_hr: None,
-        max_hr: None,
-        calories: None,
-        is_private: false,
-        not_yet: 0,
-    }
 }
 
 fn some(lines: &[String]) -> String {

@@ -28,6 +28,8 @@ pub(crate) struct Event {
     pub(crate) payload: Box<RawValue>,
     /// This one included.
     pub(crate) attempts: u32,
+    /// Why the attempt before this one failed.
+    pub(crate) last_error: Option<String>,
     pub(crate) connection: Connection,
 }
 

@@ -17,8 +17,10 @@ use crate::event::{Event, Outcome, Said};
 const PATIENCE: Duration = Duration::from_secs(15);
 /// An activity with its laps and segments is some hundred kilobytes.
 const LARGEST_ANSWER: usize = 8 << 20;
-/// An activity that is still not there by this attempt, hours after it was announced, has been deleted since.
+/// An activity that is still not there by this attempt, hours after it was announced, has been deleted since: where the
+/// attempt before missed it, too. One miss alone proves nothing, whatever else went wrong before.
 const LAST_ATTEMPT: u32 = 5;
+const NOT_THERE: &str = "activity: not there (yet)";
 
 /// What becomes of an event.
 pub(crate) async fn process(worker: &Worker<'_>, event: &Event) -> Outcome {
@@ -27,7 +29,8 @@ pub(crate) async fn process(worker: &Worker<'_>, event: &Event) -> Outcome {
     };
     match strava::Event::read(&payload) {
         strava::Event::ActivityCreated { id, .. } => {
-            let is_too_early = event.attempts < LAST_ATTEMPT;
+            let is_missed_again = event.last_error.as_deref() == Some(NOT_THERE);
+            let is_too_early = event.attempts < LAST_ATTEMPT || !is_missed_again;
             fetch(worker, event, id, is_too_early).await
         }
         strava::Event::ActivityUpdated { id, .. } => fetch(worker, event, id, false).await,
@@ -98,7 +101,7 @@ fn understand(reply: &Reply, id: u64, is_too_early: bool) -> Outcome {
             }
         }
         // Just after it was made an activity may not be there yet.
-        StatusCode::NOT_FOUND if is_too_early => Outcome::retry("activity: not there (yet)"),
+        StatusCode::NOT_FOUND if is_too_early => Outcome::retry(NOT_THERE),
         // Deleted, or made invisible to us: what was taken from it goes, too.
         StatusCode::NOT_FOUND => gone(id),
         StatusCode::TOO_MANY_REQUESTS => Outcome::Wait { until: access::resumes_at(reply) },
