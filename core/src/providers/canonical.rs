@@ -29,12 +29,13 @@ fn write(value: &Value, text: &mut String) {
             let mut fields: Vec<_> = fields.iter().collect();
             fields.sort_unstable_by_key(|(key, _)| *key);
             enclosed('{', fields, '}', text, |(key, value), text| {
-                push(text, format_args!("{}:", Value::from(key.as_str())));
+                write_text(key, text);
+                text.push(':');
                 write(value, text);
             });
         }
         Value::Array(items) => enclosed('[', items, ']', text, write),
-        plain => push(text, format_args!("{plain}")),
+        plain => write!(text, "{plain}").expect("a String takes everything"),
     }
 }
 
@@ -55,8 +56,9 @@ fn enclosed<T>(
     text.push(close);
 }
 
-fn push(text: &mut String, part: std::fmt::Arguments<'_>) {
-    text.write_fmt(part).expect("a String takes everything");
+/// Writes a text as JSON.
+pub(crate) fn write_text(plain: &str, text: &mut String) {
+    text.push_str(&serde_json::to_string(plain).expect("a text can be written as JSON"));
 }
 
 /// SHA-256 of `scope` followed by the value's canonical text, as 64 lower-case hex digits. `scope` says whose push it is
@@ -68,10 +70,8 @@ pub fn idempotency_key(scope: &str, payload: &Value) -> String {
 
 /// Lower-case hex digits, two for each byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        push(&mut text, format_args!("{byte:02x}"));
-        text
-    })
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).expect("below 16");
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// The value as Postgres's `jsonb` can hold it: U+0000, which JSON allows in texts and Postgres doesn't, becomes U+FFFD.
@@ -87,7 +87,7 @@ pub fn storable(value: Value) -> Value {
     }
 }
 
-fn without_nul(text: String) -> String {
+pub(crate) fn without_nul(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 

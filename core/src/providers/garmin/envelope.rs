@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::providers::canonical::{canonical_json, hex, storable};
+use crate::providers::canonical::{canonical_json, hex, storable, without_nul, write_text};
 
 /// The event type of a body that is JSON and no envelope.
 const UNKNOWN: &str = "unknown";
@@ -77,7 +77,12 @@ pub fn split(body: &[u8]) -> Result<Vec<Event>, NotJson> {
         return Ok(vec![event(UNKNOWN.to_owned(), None, canonical(whole))]);
     }
     let events = groups.into_iter().map(|((event_type, user), items)| {
-        let payload = format!("{{{}:[{items}]}}", Value::from(event_type.as_str()));
+        let mut payload = String::with_capacity(event_type.len() + items.len() + 8);
+        payload.push('{');
+        write_text(&event_type, &mut payload);
+        payload.push_str(":[");
+        payload.push_str(&items);
+        payload.push_str("]}");
         event(event_type, user, payload)
     });
     Ok(events.collect())
@@ -110,11 +115,15 @@ impl Summary {
         let fields: BTreeMap<String, &RawValue> =
             entries.into_iter().filter(|(key, _)| key != "userAccessToken").collect();
         let user = fields.get("userId").and_then(|value| user(value));
-        let fields: Vec<String> = fields
-            .iter()
-            .map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), canonical(value)))
-            .collect();
-        Self { user, text: format!("{{{}}}", fields.join(",")) }
+        let mut text = String::with_capacity(item.get().len());
+        for (key, value) in &fields {
+            text.push(if text.is_empty() { '{' } else { ',' });
+            write_text(key, &mut text);
+            text.push(':');
+            write_canonical(value, &mut text);
+        }
+        text.push_str(if text.is_empty() { "{}" } else { "}" });
+        Self { user, text }
     }
 }
 
@@ -128,11 +137,33 @@ fn user(value: &RawValue) -> Option<String> {
     (!id.is_empty() && id.chars().nth(MAX_USER).is_none()).then_some(id)
 }
 
-/// Canonical JSON of the value, or of its text where it can't be held.
 fn canonical(value: &RawValue) -> String {
-    match serde_json::from_str(value.get()) {
-        Ok(value) => canonical_json(&storable(value)),
-        Err(_) => Value::from(value.get()).to_string(),
+    let mut text = String::new();
+    write_canonical(value, &mut text);
+    text
+}
+
+/// Writes canonical JSON of the value, or of its text where it can't be held.
+fn write_canonical(value: &RawValue, text: &mut String) {
+    let raw = value.get();
+    if is_canonical(raw) {
+        text.push_str(raw);
+        return;
+    }
+    match serde_json::from_str(raw) {
+        Ok(value) => text.push_str(&canonical_json(&storable(value))),
+        Err(_) => write_text(raw, text),
+    }
+}
+
+/// Whether a value is sure to be written as it was read: nearly every one in a push is, and need not be taken apart.
+fn is_canonical(raw: &str) -> bool {
+    match raw.as_bytes() {
+        // JSON allows no character in a text that has to be escaped and is not.
+        [b'"', inner @ .., b'"'] => !inner.contains(&b'\\'),
+        // Few enough to fit any number.
+        digits if digits.len() <= 15 && digits.iter().all(u8::is_ascii_digit) => true,
+        word => matches!(word, b"true" | b"false" | b"null"),
     }
 }
 
@@ -153,7 +184,7 @@ impl<'de> Deserialize<'de> for Entries<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut entries = Vec::new();
                 while let Some((key, value)) = map.next_entry::<String, _>()? {
-                    entries.push((key.replace('\0', "\u{fffd}"), value));
+                    entries.push((without_nul(key), value));
                 }
                 Ok(Entries(entries))
             }
