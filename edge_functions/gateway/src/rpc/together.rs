@@ -2,8 +2,9 @@
 //!
 //! Promises: calls share only with calls of the same function, role and claims; each is answered after the commit that holds
 //! it, and one that fails fails alone: the shared transaction is rolled back and each of its calls is made again by itself.
-//! Nobody waits for company: while [`FLIGHTS`] are on their way, those who come gather for the next. A flight that nobody
-//! waits for any more is cancelled. Stops at which functions: sharing makes a call wait for the locks of others, and a caller
+//! Nobody waits for company: while one flight is on its way, those who come gather for the next. (With two on their way each
+//! carried half as many, and the processor's time that a flight takes by itself was what the machine ran out of.) A flight that
+//! nobody waits for any more is cancelled. Stops at which functions: sharing makes a call wait for the locks of others, and a caller
 //! who goes may find the call made; who configures the host says where that is welcome.
 
 use super::{
@@ -21,8 +22,6 @@ use std::{
 use tokio::sync::oneshot;
 use tokio_postgres::{Error, error::Severity};
 
-/// One executes while another is being made durable.
-const FLIGHTS: usize = 2;
 /// Calls of one flight.
 const CALLS: usize = 64;
 /// Bytes of one flight. A body of that size flies alone: what is shared is nothing beside its own work.
@@ -32,6 +31,7 @@ const BYTES: usize = 1 << 20;
 #[derive(Default)]
 pub(super) struct Together {
     functions: Vec<String>,
+    /// A queue is here while one of its flights is on its way.
     queues: Mutex<HashMap<Key, Queue>>,
 }
 
@@ -42,11 +42,7 @@ struct Key {
     claims: String,
 }
 
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Waiting>,
-    flights: usize,
-}
+type Queue = VecDeque<Waiting>;
 
 struct Waiting {
     call: Call,
@@ -74,27 +70,28 @@ impl Together {
         call.body.len() < BYTES && self.functions.iter().any(|name| name == common.function)
     }
 
-    /// Queues a call; whether it needs another flight.
+    /// Queues a call; whether somebody has to begin to fly.
     fn queue(&self, key: &Key, waiting: Waiting) -> bool {
-        let mut queues = self.queues();
-        let queue = queues.entry(key.clone()).or_default();
-        queue.waiting.push_back(waiting);
-        let begins = queue.flights < FLIGHTS;
-        queue.flights += usize::from(begins);
-        begins
+        match self.queues().entry(key.clone()) {
+            Entry::Occupied(mut queue) => {
+                queue.get_mut().push_back(waiting);
+                false
+            }
+            Entry::Vacant(place) => {
+                place.insert(Queue::from([waiting]));
+                true
+            }
+        }
     }
 
-    /// The next to fly; nobody, if nobody waits: then there is one flight less.
+    /// The next to fly; nobody, if nobody waits.
     fn board(&self, key: &Key) -> Option<Boarded> {
         let mut queues = self.queues();
         let Entry::Occupied(mut entry) = queues.entry(key.clone()) else { return None };
         let queue = entry.get_mut();
-        queue.waiting.retain(|waiting| !waiting.caller.is_closed());
-        let Some(first) = queue.waiting.front() else {
-            queue.flights -= 1;
-            if queue.flights == 0 {
-                entry.remove();
-            }
+        queue.retain(|waiting| !waiting.caller.is_closed());
+        let Some(first) = queue.front() else {
+            entry.remove();
             return None;
         };
         let plan = Arc::clone(&first.plan);
@@ -104,9 +101,8 @@ impl Together {
             // Since the catalogue was read anew, the role may have other settings.
             bytes <= BYTES && Arc::ptr_eq(&waiting.plan, &plan)
         };
-        let count = queue.waiting.iter().take(CALLS).take_while(fits).count();
-        let (calls, callers) =
-            queue.waiting.drain(..count).map(|waiting| (waiting.call, waiting.caller)).unzip();
+        let count = queue.iter().take(CALLS).take_while(fits).count();
+        let (calls, callers) = queue.drain(..count).map(|waiting| (waiting.call, waiting.caller)).unzip();
         Some(Boarded { plan, calls, callers })
     }
 
