@@ -123,21 +123,41 @@ pub(super) async fn make(
     let (caller, landing) = oneshot::channel();
     if pool.together.queue(&key, Waiting { call, plan: Arc::clone(plan), caller }) {
         // A task of its own: who begins it may go before the others.
-        tokio::spawn(fly(pool.clone(), key));
+        tokio::spawn(fly(Pilot { pool: pool.clone(), key, is_home: false }));
     }
-    // Without a word, the flight ended with the runtime.
+    // Without a word, the pilot was lost.
     landing.await.unwrap_or(Err(Failure::Lost))
 }
 
+/// Whoever flies for a queue. One that is lost on the way (a panic, the end of the runtime) leaves nobody waiting, and the next
+/// call begins anew.
+struct Pilot {
+    pool: Pool,
+    key: Key,
+    is_home: bool,
+}
+
+impl Drop for Pilot {
+    fn drop(&mut self) {
+        if !self.is_home {
+            self.pool.together.queues().remove(&self.key);
+        }
+    }
+}
+
 /// Flies until nobody waits.
-async fn fly(pool: Pool, key: Key) {
+async fn fly(mut pilot: Pilot) {
     loop {
         // The connection first: who comes meanwhile comes along.
-        let connection = pool.connections.get().await;
-        let Some(Boarded { plan, calls, mut callers }) = pool.together.board(&key) else { return };
+        let connection = pilot.pool.connections.get().await;
+        let Some(Boarded { plan, calls, mut callers }) = pilot.pool.together.board(&pilot.key) else {
+            // The queue is gone already, and by now there may be another one.
+            pilot.is_home = true;
+            return;
+        };
         let flown = match connection {
             Ok(connection) => tokio::select! {
-                flown = take_off(connection, &plan, &key, &calls) => flown,
+                flown = take_off(connection, &plan, &pilot.key, &calls) => flown,
                 () = all_gone(&mut callers) => continue,
             },
             // Why there is none, each call finds out and says for itself.
@@ -187,4 +207,28 @@ fn land(callers: Vec<Caller>, landing: impl Fn() -> Result<Option<Answer>, Failu
 /// commit was reached before, nobody can tell.
 fn is_rolled_back(error: &Error) -> bool {
     error.as_db_error().is_some_and(|error| error.parsed_severity() == Some(Severity::Error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_pilot_that_is_lost_is_told_and_the_next_call_begins_anew() {
+        let pool = Pool::connect("postgresql://nobody@127.0.0.1:1/nothing", 1).await.unwrap();
+        let key = Key { function: "f".to_owned(), role: Role::Anon, claims: "{}".to_owned() };
+        let call = || {
+            let (caller, landing) = oneshot::channel();
+            let plan = Arc::new(Plan { begin: "", call: Default::default(), settings: Default::default() });
+            let call = Call { body: Bytes::new(), id: String::new() };
+            (pool.together.queue(&key, Waiting { call, plan, caller }), landing)
+        };
+        let (begins, first) = call();
+        let (joins, second) = call();
+        assert_eq!((begins, joins), (true, false));
+        drop(Pilot { pool: pool.clone(), key: key.clone(), is_home: false });
+        assert!(first.await.is_err() && second.await.is_err());
+        assert!(call().0);
+    }
 }
