@@ -75,7 +75,7 @@ const TABLES: &str = "
     order by relname";
 
 const COLUMNS: &str = "
-    select a.attname::text, format_type(t.oid, null),
+    select a.attname::text, format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null),
            array(select e.enumlabel::text from pg_enum e where e.enumtypid = t.oid order by e.enumsortorder),
            a.attnotnull and not a.atthasdef,
            exists (select from pg_index i where i.indrelid = $1 and i.indisunique and a.attnum = any (i.indkey)),
