@@ -18,7 +18,12 @@ const ECHO: &str = "
     grant usage on schema public to anon, authenticated, service_role;
     grant execute on all functions in schema public to anon, authenticated, service_role;";
 
-async fn fetch(host: &Host, function: &str, url: &str, authorization: Option<&str>) -> (u16, String) {
+pub(crate) async fn fetch(
+    host: &Host,
+    function: &str,
+    url: &str,
+    authorization: Option<&str>,
+) -> (u16, String) {
     let mut request =
         host.request(Method::POST, &format!("/functions/v1/{function}/fetch")).header("x-url", url);
     if let Some(token) = authorization {

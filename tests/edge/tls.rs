@@ -5,9 +5,18 @@ use std::fs;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use reqwest::Method;
 
-use crate::support::{Database, Host, PATIENCE, Setup};
+use crate::outgoing::fetch;
+use crate::support::{Database, Host, PATIENCE, SERVICE_KEY, Setup};
 
-const LISTENING: &str = "[functions.hello]\nlisten = \"work\"\n";
+const LISTENING: &str = "[functions.hello]\nlisten = \"work\"\nfirst_byte_s = 1\n";
+
+/// A statement that ends when it is cancelled, and not before.
+const ENDLESS: &str = "
+    create function public.endless(jsonb) returns jsonb language sql as $$ select '{}'::jsonb from pg_sleep(3600) $$;
+    grant usage on schema public to service_role;
+    do $$ begin
+        execute format('alter role authenticator in database %I set statement_timeout = 0', current_database());
+    end $$;";
 
 /// Somebody who signs servers' certificates.
 struct Authority {
@@ -47,6 +56,13 @@ async fn connections(database: &Database) -> (i64, i64) {
     (row.get(0), row.get(1))
 }
 
+/// How many statements of hosts are at work in this database.
+async fn at_work(database: &Database) -> i64 {
+    let sql = "select count(*) from pg_stat_activity
+               where datname = current_database() and usename = 'authenticator' and state = 'active'";
+    database.admin().await.query_one(sql, &[]).await.unwrap().get(0)
+}
+
 async fn is_ready(host: &Host) -> bool {
     host.request(Method::GET, "/readyz").send().await.unwrap().status().is_success()
 }
@@ -65,7 +81,7 @@ fn host(database: &Database, name: &str, authority: &Authority) -> Host {
 // One test: the cluster has one certificate at a time.
 #[tokio::test]
 async fn a_database_has_to_prove_its_name_and_is_then_spoken_to_over_tls_alone() {
-    let database = Database::with("").await;
+    let database = Database::with(ENDLESS).await;
     let (trusted, other) = (Authority::new(), Authority::new());
     trusted.certify(&database, "127.0.0.1").await;
 
@@ -77,6 +93,20 @@ async fn a_database_has_to_prove_its_name_and_is_then_spoken_to_over_tls_alone()
         }
     });
     served.await.expect("the pool and the listener are connected");
+    // A statement that its caller has given up is cancelled, over a connection of its own.
+    let url = "http://project.test/rest/v1/rpc/endless";
+    let (given_up, begun) = tokio::join!(fetch(&host_on_tls, "hello", url, Some(SERVICE_KEY)), async {
+        while at_work(&database).await == 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!((given_up.0, begun), (504, ()));
+    let cancelled = tokio::time::timeout(PATIENCE, async {
+        while at_work(&database).await > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    cancelled.await.expect("the statement is cancelled");
     assert_eq!(connections(&database).await.1, 0);
     drop(host_on_tls);
 
