@@ -22,11 +22,6 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::settings::HostRule;
 
-/// Every request makes and drops a few hundred small things on whichever thread is free: a twelfth of a push's processor time
-/// went to the locks of the system's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The header that carries a request's id: in, through, and out.
 pub(crate) const REQUEST_ID: http::HeaderName = http::HeaderName::from_static("x-request-id");
 
