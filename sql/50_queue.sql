@@ -4,7 +4,7 @@
 create type public.wt_event_status as enum ('pending', 'processing', 'processed', 'dead_letter');
 
 -- What single columns may hold. A table's own checks are read anew from the catalogue by every statement, a domain's once in a
--- session: as checks these took a third of the time of storing an event.
+-- session: as checks these took a fifth of the time of storing a push (docs/edge-costs.md).
 create domain wt_private.event_type as text check (char_length(value) between 1 and 64);
 create domain wt_private.provider_account as text collate "C" check (char_length(value) <= 255);
 create domain wt_private.worker_name as text check (char_length(value) <= 200);
