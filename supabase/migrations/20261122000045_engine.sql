@@ -88,7 +88,8 @@ create table public.wt_forecasts (
   -- The goal's own key implies the profile's: one check for each row instead of two.
   foreign key (goal_id, profile_id, user_id) references public.wt_goals (id, profile_id, user_id)
     on update cascade on delete cascade
-) with (fillfactor = 60);
+-- Half of a page is left free, so that every row has room for its next version there and no index is written.
+) with (fillfactor = 50);
 comment on table public.wt_forecasts is 'Where the last 30 days of an active goal''s metric lead, changed in place each night';
 comment on column public.wt_forecasts.as_of is 'the last day that it looked at';
 comment on column public.wt_forecasts.slope_per_day is 'canonical units of the metric a day';
