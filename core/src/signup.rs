@@ -7,6 +7,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::timezone::unambiguous;
+
 /// The longest display name, in characters.
 pub const MAX_NAME: usize = 80;
 /// The longest avatar address, in bytes.
@@ -69,7 +71,10 @@ pub fn new_user(metadata: Option<&str>, email: Option<&str>, is_timezone: impl F
             .or_else(local_part)
             .unwrap_or_else(|| NAMELESS.to_owned()),
         avatar_url: texts(urls).find(|url| is_web_address(url)),
-        timezone: texts(zones).find(|zone| is_timezone(zone)).unwrap_or_else(|| DEFAULT_TIMEZONE.to_owned()),
+        timezone: texts(zones)
+            .map(|zone| unambiguous(&zone).to_owned())
+            .find(|zone| is_timezone(zone))
+            .unwrap_or_else(|| DEFAULT_TIMEZONE.to_owned()),
     }
 }
 

@@ -1,13 +1,38 @@
 //! Whether a text has the shape of an IANA time zone name.
 //!
-//! Promises: what Postgres would read as a POSIX rule (`EST5EDT4`, `Europe/Berlin5`, `<+03>-3`) or find by accident
-//! beside the zones (`posixrules`, `right/UTC`, `../passwd`) is refused. Stops at the shape: whether the zone exists is
-//! asked of whoever has a zone database.
+//! Promises: what Postgres would read as a POSIX rule (`EST5EDT4`, `Europe/Berlin5`, `<+03>-3`), as an abbreviation without
+//! summer (`CET`) or find by accident beside the zones (`posixrules`, `right/UTC`, `../passwd`) is refused. Stops at the shape:
+//! whether the zone exists is asked of whoever has a zone database.
 
 /// The only IANA names with digits. Postgres takes any other name with a digit for a POSIX rule, and then knows a
 /// "zone" that nobody else has heard of.
 const WITH_DIGITS: [&str; 8] =
     ["GMT0", "GMT+0", "GMT-0", "Etc/GMT0", "EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT"];
+
+/// Zones whose names are abbreviations as well. `at time zone 'CET'` takes the abbreviation, which knows no summer time; beside each
+/// is the zone that the IANA data themselves link it to.
+const AMBIGUOUS: [(&str, &str); 4] = [
+    ("CET", "Europe/Brussels"),
+    ("EET", "Europe/Athens"),
+    ("MET", "Europe/Brussels"),
+    ("WET", "Europe/Lisbon"),
+];
+
+/// The same zone by a name that means nothing else.
+///
+/// ```
+/// use welltrack_core::timezone::unambiguous;
+///
+/// assert_eq!(unambiguous("cet"), "Europe/Brussels");
+/// assert_eq!(unambiguous("Europe/Berlin"), "Europe/Berlin");
+/// ```
+#[must_use]
+pub fn unambiguous(name: &str) -> &str {
+    AMBIGUOUS
+        .iter()
+        .find(|(abbreviation, _)| abbreviation.eq_ignore_ascii_case(name))
+        .map_or(name, |(_, zone)| zone)
+}
 
 /// Whether `name` could be an IANA zone such as `Europe/Berlin`, `Etc/GMT+5` or `UTC`; capitals as they are written
 /// there don't matter.
@@ -17,6 +42,7 @@ const WITH_DIGITS: [&str; 8] =
 ///
 /// assert!(is_iana_shaped("America/Argentina/Buenos_Aires"));
 /// assert!(!is_iana_shaped("EST5EDT4"));
+/// assert!(!is_iana_shaped("CET"));
 /// ```
 #[must_use]
 pub fn is_iana_shaped(name: &str) -> bool {
@@ -31,6 +57,7 @@ pub fn is_iana_shaped(name: &str) -> bool {
     }
     const MAX: usize = 64;
     name.len() <= MAX
+        && unambiguous(name) == name
         && !["posixrules", "localtime", "Factory"].contains(&name)
         && !name.starts_with("posix/")
         && !name.starts_with("right/")

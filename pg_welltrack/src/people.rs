@@ -17,7 +17,8 @@ use crate::error::Error;
 
 /// Whether a text is an IANA time zone name that this server knows, such as `Europe/Berlin` or `UTC`.
 ///
-/// POSIX rules (`EST5EDT4`), abbreviations and offsets are not. Capitals don't matter, as for `at time zone`. STABLE,
+/// POSIX rules (`EST5EDT4`), offsets and abbreviations are not, nor are the four zones that `at time zone` would take for
+/// abbreviations (`CET`, `EET`, `MET`, `WET`). Capitals don't matter, as for `at time zone`. STABLE,
 /// since it looks at the server's zone files.
 ///
 /// Errors: none. Source: `pg_tzset`, which is what `set timezone` asks.

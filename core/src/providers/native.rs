@@ -25,7 +25,7 @@ use crate::metric::{MetricType, Source};
 use crate::reason::{Quoted, Reason};
 use crate::{UnixMicros, dedupe};
 use capped::Capped;
-use record::{Half, Parsed};
+use record::{Half, Parsed, Side};
 
 /// The most records that one batch may hold.
 pub const MAX_RECORDS: usize = 10_000;
@@ -203,13 +203,16 @@ fn settle(parsed: Vec<Parsed<'_>>) -> Vec<Outcome<'_>> {
                 Entry::Occupied(entry) if entry.get().1.side == half.side => {
                     Outcome::Merged { into: entry.get().0 }
                 }
-                // The row stands where the earlier half stood, and the later half joins it there.
+                // The row stands where its systolic half stood, whichever came first: its payload is that record.
                 Entry::Occupied(entry) => {
                     let (later, other) = entry.remove();
-                    let outcome = taken.claim(half.join(other), at);
-                    let into = if let Outcome::Merged { into } = outcome { into } else { at };
-                    outcomes[later] = Outcome::Merged { into };
-                    outcome
+                    let (row_at, half_at) =
+                        if half.side == Side::Systolic { (at, later) } else { (later, at) };
+                    let outcome = taken.claim(half.join(other), row_at);
+                    let into = if let Outcome::Merged { into } = outcome { into } else { row_at };
+                    outcomes[half_at] = Outcome::Merged { into };
+                    outcomes[row_at] = outcome;
+                    continue;
                 }
                 Entry::Vacant(entry) => match taken.periods.get(entry.key()) {
                     Some(&into) => Outcome::Merged { into },

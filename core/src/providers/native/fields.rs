@@ -71,8 +71,7 @@ pub(super) fn number(field: &str, raw: Raw<'_>) -> Result<f64, Reason> {
     }
 }
 
-/// An instant in ISO 8601 with its offset from UTC, which may also stand in `zone_offset`. What is finer than a
-/// microsecond is cut.
+/// An instant in ISO 8601 with its offset from UTC, which may also stand in `zone_offset`, to the nearest microsecond.
 pub(super) fn time(field: &str, raw: Raw<'_>, zone_offset: Raw<'_>) -> Result<Option<UnixMicros>, Reason> {
     let Some(given) = text(field, raw)? else { return Ok(None) };
     let parsed = match given.parse::<Timestamp>() {
@@ -89,10 +88,16 @@ pub(super) fn time(field: &str, raw: Raw<'_>, zone_offset: Raw<'_>) -> Result<Op
             format!("{field} {} is not a time with an offset from UTC", Quoted(&given)),
         )
     })?;
-    let micros = timestamp.as_microsecond();
+    let micros = nearest_microsecond(timestamp);
     if ACCEPTED_TIMES.contains(&micros) {
         Ok(Some(micros))
     } else {
         Err(Reason::new(Code::TimeOutOfRange, format!("{field} must lie in the years 1970 to 2100")))
     }
+}
+
+/// As Postgres rounds: the same instant is the same reading, whoever reads its text.
+fn nearest_microsecond(timestamp: Timestamp) -> UnixMicros {
+    let fraction = f64::from(timestamp.subsec_nanosecond()) / 1e9;
+    timestamp.as_second() * 1_000_000 + (fraction * 1e6).round_ties_even() as i64
 }
