@@ -58,7 +58,7 @@ pub struct Goal {
 pub enum Forecast {
     /// The line reaches the target within ten years.
     OnTrack {
-        /// The first day on which the line is at the target or past it.
+        /// The first day after that of the forecast on which the line is at the target or past it.
         projected: EpochDay,
         /// The first day on which a single reading of the target would be within the band of 95%.
         low: EpochDay,
@@ -232,5 +232,6 @@ fn crossings(line: &Line, distance: f64, slope: f64, residual: f64) -> (f64, f64
 /// The first whole day at or after a distance from the mean; `None` beyond the horizon or where that is no number.
 fn first_day(line: &Line, days_from_mean: f64, as_of: EpochDay) -> Option<EpochDay> {
     let ahead = (line.mean_x / MICROS_PER_DAY as f64 + days_from_mean - f64::from(as_of)).ceil();
-    (ahead <= f64::from(HORIZON_DAYS)).then(|| as_of.saturating_add(ahead.max(0.0) as i32))
+    // On the day of asking itself it was not there: that would be a goal reached.
+    (ahead <= f64::from(HORIZON_DAYS)).then(|| as_of.saturating_add(ahead.max(1.0) as i32))
 }

@@ -30,7 +30,7 @@ composite!(GoalForecast, "goal_forecast");
 ///
 /// Arguments: a line over time, the target in the same unit, `increase` or `decrease`, the latest value (NULL if there is
 /// none), the day of asking, the day by which to be there (NULL if there is none): `late` is a date after it. Dates are days on which the line, at midnight UTC, is at the target or past it; none lies
-/// before `as_of` or more than ten years after it. `confidence` is R² (0 to 1) where the line leads to the target, else
+/// before the day after `as_of` or more than ten years ahead. `confidence` is R² (0 to 1) where the line leads to the target, else
 /// NULL. A NULL line counts as one without points; a NULL target, direction or day, and an infinite day, give NULL.
 ///
 /// Errors: 22023 for another direction. Source: `welltrack_core::forecast`.
