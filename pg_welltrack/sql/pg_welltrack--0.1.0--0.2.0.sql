@@ -24,6 +24,9 @@ returns table (
 ) immutable strict parallel safe cost 1000
 language c as 'MODULE_PATHNAME', 'native_metrics_wrapper';
 
+create function json_text(json jsonb, max_bytes integer) returns text immutable strict parallel safe
+language c as 'MODULE_PATHNAME', 'json_text_wrapper';
+
 create function uuid_v7() returns uuid volatile strict parallel safe
 language c as 'MODULE_PATHNAME', 'uuid_v7_wrapper';
 

@@ -15,6 +15,7 @@ mod error;
 mod forecast;
 mod identity;
 mod ids;
+mod json_text;
 mod metrics;
 mod native;
 mod people;

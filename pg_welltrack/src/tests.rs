@@ -4,6 +4,7 @@
 mod catalogue;
 mod identity;
 mod ids;
+mod json_text;
 mod metrics;
 mod native;
 mod people;

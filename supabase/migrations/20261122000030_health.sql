@@ -22,7 +22,7 @@ create table public.wt_health_metrics (
   start_time timestamptz not null check (start_time between '1970-01-01 UTC' and '2101-01-01 UTC'),
   end_time timestamptz check (end_time between start_time and '2101-01-01 UTC'),
   local_date date not null,
-  recorded_at timestamptz not null default now(),
+  recorded_at timestamptz not null default now() check (recorded_at between '1970-01-01 UTC' and '2101-01-01 UTC'),
   -- A batch takes records of 512 kB of text; as jsonb the oddest of them are four times as large.
   raw_payload_json jsonb check (pg_column_size(raw_payload_json) <= 4194304),
   source_record_id text collate "C" check (char_length(source_record_id) between 1 and 255),
@@ -76,7 +76,7 @@ grant execute on function wt_private.local_date to authenticated, service_role;
 -- Whoever writes readings holds their person until the end of the transaction: two phones, a phone and a batch, a phone
 -- and the background job take turns, so that each settles what the other one wrote and none waits in a circle. A lock
 -- on a row, for there are no more advisory locks than memory was set aside for. Service connections speak for many
--- people and hold each one as their rows come in.
+-- people and hold each one as their rows come in: two that do so at once send their rows in the order of user_id.
 create function wt_private.hold_person() returns trigger
 language plpgsql set search_path = '' as $$
 declare
@@ -87,6 +87,20 @@ begin
 end $$;
 create trigger hold before insert or update or delete on public.wt_health_metrics
   for each statement execute function wt_private.hold_person();
+
+-- When a reading ended: what is sampled has one instant, what adds up over a period needs its end. Without it a correction
+-- would not be known for the same reading by every door.
+create function wt_private.reading_end(
+  metric_type public.wt_metric_type, start_time timestamptz, end_time timestamptz
+) returns timestamptz language plpgsql immutable set search_path = '' as $$
+begin
+  if end_time is null and welltrack.daily_aggregate(welltrack.enum_label(metric_type)) = 'sum' then
+    raise exception '% needs an end_time', metric_type
+      using errcode = '23502', hint = 'the end of the period over which it was measured';
+  end if;
+  return coalesce(end_time, start_time);
+end $$;
+grant execute on function wt_private.reading_end to authenticated, service_role;
 
 -- A row that comes in by itself (REST upsert, COPY) is made what the batch function would have made of it.
 create function wt_private.admit_metric() returns trigger
@@ -100,6 +114,7 @@ begin
   if auth.uid() is null then
     perform from public.wt_users u where u.id = new.user_id for no key update;
   end if;
+  new.end_time := wt_private.reading_end(new.metric_type, new.start_time, new.end_time);
   new.value_num := welltrack.to_canonical(welltrack.enum_label(new.metric_type), new.value_num, new.unit,
                                           welltrack.enum_label(new.source));
   new.unit := welltrack.canonical_unit(welltrack.enum_label(new.metric_type));
@@ -151,6 +166,9 @@ declare
   changed text[];
 begin
   new.source_record_id := coalesce(new.source_record_id, old.source_record_id);
+  if new.end_time is null and old.end_time is not null and current_setting('wt.batch', true) is distinct from 'on' then
+    new.end_time := wt_private.reading_end(new.metric_type, new.start_time, null);
+  end if;
   changed := welltrack.changed_columns(
     old, new, array['id', 'created_at', 'updated_at', 'dedupe_hash', 'local_date', 'recorded_at',
                     'ingestion_source_version']);

@@ -1,7 +1,7 @@
 -- Flow 2, the door: a phone's batch becomes rows in one transaction.
 
 -- Takes what the native plugin sends: {"source", "ingestion_version", "records": [...]}, or a bare array whose records
--- name their source; at most 10,000 records and 32 MB. Answers
+-- name their source; at most 10,000 records and 32 MB (64 MB written out). Answers
 --   {"received", "inserted", "updated", "unchanged", "merged", "rejected", "rejections": [{"index", "reason"}]}
 -- where the five counts add up to `received`: `merged` records were folded into another one of the same batch (repeats:
 -- the last one wins; the second half of a blood pressure), `rejections` says why by position in the batch.
@@ -20,6 +20,7 @@ declare
   list constant jsonb := case jsonb_typeof($2) when 'object' then $2 -> 'records' else $2 end;
   owner uuid;
   zone text;
+  payload constant text := welltrack.json_text($2, 67108864);
   answer jsonb;
 begin
   if list is null or jsonb_typeof(list) <> 'array' then
@@ -28,8 +29,8 @@ begin
   elsif jsonb_array_length(list) > 10000 then
     raise exception '% records are too many for one batch', jsonb_array_length(list)
       using errcode = 'PT413', hint = 'send at most 10000 records at once';
-  elsif pg_column_size($2) > 33554432 then
-    raise exception 'the batch is larger than 32 MB' using errcode = 'PT413', hint = 'send fewer records at once';
+  elsif pg_column_size($2) > 33554432 or payload is null then
+    raise exception 'the batch is larger than 32 MB, or 64 MB written out' using errcode = 'PT413', hint = 'send fewer records at once';
   end if;
 
   -- Two batches of one person wait for each other, so that what the second finds is what the first wrote.
@@ -45,7 +46,7 @@ begin
 
   with incoming as materialized (
     select *, source::public.wt_metric_source as src, metric_type::public.wt_metric_type as metric
-    from welltrack.native_metrics(owner, target, $2::text)
+    from welltrack.native_metrics(owner, target, payload)
   ), found as materialized (
     select i.src, i.metric, i.value_num, i.value_text, i.unit, i.start_time, i.end_time, i.recorded_at,
            i.source_record_id, i.ingestion_version, i.dedupe_hash, i.ordinal, e.id as stored_id,
@@ -67,7 +68,7 @@ begin
   ), placed as materialized (
     -- What has to be written. A row that moves away with its name leaves its period free: what the batch has there is a
     -- new reading.
-    select f.*, list -> f.ordinal as payload,
+    select f.*, list -> f.ordinal as record,
            (welltrack.day_anchor(welltrack.enum_label(f.metric), f.start_time, f.end_time) at time zone zone)::date
              as local_date,
            case when f.moved or f.stored_id not in (select v.stored_id from found v where v.moved)
@@ -85,7 +86,7 @@ begin
     returning m.id
   ), revised as (
     update public.wt_health_metrics m
-    set value_num = f.value_num, value_text = f.value_text, raw_payload_json = f.payload,
+    set value_num = f.value_num, value_text = f.value_text, raw_payload_json = f.record,
         recorded_at = coalesce(f.recorded_at, m.recorded_at), ingestion_source_version = f.ingestion_version
     from placed f
     where m.id = any (array(select v.old_id from placed v)) and m.id = f.old_id and f.changed and not coalesce(f.moved, false)
@@ -95,7 +96,7 @@ begin
       (id, user_id, profile_id, source, metric_type, value_num, value_text, unit, start_time, end_time, local_date,
        recorded_at, raw_payload_json, source_record_id, ingestion_source_version)
     select coalesce(f.old_id, welltrack.uuid_v7()), owner, target, f.src, f.metric, f.value_num, f.value_text,
-           f.unit, f.start_time, f.end_time, f.local_date, coalesce(f.recorded_at, now()), f.payload,
+           f.unit, f.start_time, f.end_time, f.local_date, coalesce(f.recorded_at, now()), f.record,
            f.source_record_id, f.ingestion_version
     from placed f
     where (f.old_id is null or f.moved) and (select count(*) from gone) >= 0

@@ -217,9 +217,9 @@ fn twenty_thousand_readings_are_exported_within_the_api_s_time_limit() {
     let ada = db.sign_up("ada@example.org");
     let mut client = db.api(ada.caller());
     let readings =
-        "insert into public.wt_health_metrics (profile_id, source, metric_type, value_num, start_time)
-                    select $1, 'manual', 'steps', n, timestamptz '2026-01-01Z' + n * interval '1 minute'
-                    from generate_series(1, 20000) n";
+        "insert into public.wt_health_metrics (profile_id, source, metric_type, value_num, start_time, end_time)
+                    select $1, 'manual', 'steps', n, t, t + interval '1 minute'
+                    from generate_series(1, 20000) n, lateral (select timestamptz '2026-01-01Z' + n * interval '1 minute') s (t)";
     client.execute(readings, &[&ada.profile_id]).expect("the readings are taken");
     let limit: String = client.query_one("show statement_timeout", &[]).expect("a setting is shown").get(0);
     assert_eq!(limit, "8s", "the API's own limit holds here");

@@ -281,9 +281,9 @@ fn clients_cannot_choose_what_the_database_decides() {
     row["id"] = json!("00000000-0000-4000-8000-000000000001");
     copy(service, &[row]).expect("comes in");
     let insert = "insert into public.wt_health_metrics
-                    (user_id, profile_id, source, metric_type, value_num, unit, start_time, local_date,
+                    (user_id, profile_id, source, metric_type, value_num, unit, start_time, end_time, local_date,
                      validation_status, processing_status, is_primary)
-                  select user_id, id, 'manual', 'steps', 1, 'count', '2025-03-05', '1999-01-01', 'validated', 'processed',
+                  select user_id, id, 'manual', 'steps', 1, 'count', '2025-03-05', '2025-03-05', '1999-01-01', 'validated', 'processed',
                          false from public.wt_profiles where id = $1";
     service.execute(insert, &[&person.profile_id]).expect("comes in");
     let third = admin

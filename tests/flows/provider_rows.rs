@@ -228,8 +228,8 @@ fn a_reading_is_in_the_canonical_unit_and_on_the_day_it_was_where_its_person_liv
 fn a_better_source_counts_whichever_door_it_comes_through() {
     let (db, ada, _) = connected("garmin", "g1");
     let manual =
-        "insert into public.wt_health_metrics (profile_id, source, metric_type, value_num, start_time)
-                  values ($1, 'manual', 'steps', 5, '2026-03-01T10:00:00Z')";
+        "insert into public.wt_health_metrics (profile_id, source, metric_type, value_num, start_time, end_time)
+                  values ($1, 'manual', 'steps', 5, '2026-03-01T10:00:00Z', '2026-03-01T11:00:00Z')";
     db.api(ada.caller()).execute(manual, &[&ada.profile_id]).expect("she types it in");
     hear(&db, "g1", &[steps("a", 0, 60, 1.0)]);
     let counting = "select string_agg(source::text, ',') from public.wt_health_metrics where is_primary";

@@ -33,6 +33,7 @@ mod tests {
                  handle_new_user volatile parallel unsafe\n\
                  intensity_factor immutable parallel safe\n\
                  is_timezone stable strict parallel safe\n\
+                 json_text immutable strict parallel safe\n\
                  linear_regression immutable parallel safe\n\
                  linear_regression immutable parallel safe\n\
                  native_metrics immutable strict parallel safe\n\
