@@ -1,17 +1,18 @@
 -- Flow 2, the background: raw readings become validated or rejected, and stale baselines and days are computed anew. Any
 -- scheduler may call these functions; runs that overlap share the work instead of waiting for each other.
 
--- Judges up to `max_rows` raw readings; answers how many it judged. Readings of people whose readings somebody else is
--- just writing are left for the next time.
-create function public.validate_pending_metrics(max_rows integer default 20000) returns integer
-language plpgsql security invoker set search_path = '' set jit = off as $$
+-- Judges up to `max_rows` raw readings of the profiles from `first_id` to `last_id`; answers how many it judged. Readings of people
+-- whose readings somebody else is just writing are left for the next time. When a reading was said last, the server knows: that is
+-- what "future" is measured by.
+create function wt_private.judge(first_id uuid, last_id uuid, max_rows integer) returns integer
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   judged integer;
 begin
   with picked as materialized (
-    select m.id, m.metric_type, m.value_num, m.value_text, m.start_time, m.end_time, m.created_at
+    select m.id, m.metric_type, m.value_num, m.value_text, m.start_time, m.end_time, m.updated_at
     from public.wt_health_metrics m join public.wt_users u on u.id = m.user_id
-    where m.validation_status = 'raw'
+    where m.validation_status = 'raw' and m.profile_id between first_id and last_id
     limit greatest(max_rows, 0)
     for no key update of u, m skip locked
   )
@@ -20,11 +21,19 @@ begin
       is_primary = m.is_primary and v.status = 'validated', processing_status = 'processed'
   from picked p
   cross join lateral welltrack.validate_metric(
-    welltrack.enum_label(p.metric_type), p.value_num, p.value_text, p.start_time, p.end_time, p.created_at) v
+    welltrack.enum_label(p.metric_type), p.value_num, p.value_text, p.start_time, p.end_time, p.updated_at) v
   where m.id = p.id;
   get diagnostics judged = row_count;
   return judged;
 end $$;
+grant execute on function wt_private.judge(uuid, uuid, integer) to service_role;
+
+-- Judges up to `max_rows` raw readings of anybody's; answers how many. 0: nothing was left to do, or all of it is just being written
+-- by others.
+create function public.validate_pending_metrics(max_rows integer default 20000) returns integer
+language sql security invoker set search_path = '' as $$
+  select wt_private.judge('00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff', $1)
+$$;
 
 -- Recomputes up to `max_baselines` stale baselines; answers how many. Mean and sample standard deviation of the daily
 -- values (a sum or a mean of the day's readings, by metric) of the last 14 distinct local days that have any.

@@ -44,7 +44,7 @@ create table public.wt_workouts (
   source_record_id text check (char_length(source_record_id) between 1 and 255),
   workout_type text not null check (char_length(workout_type) between 1 and 80),
   name text check (char_length(name) <= 200),
-  start_time timestamptz not null,
+  start_time timestamptz not null check (start_time between '1970-01-01 UTC' and '2101-01-01 UTC'),
   duration_minutes double precision not null check (duration_minutes between 0 and 2880),
   distance_m double precision check (distance_m between 0 and 2000000),
   elevation_gain_m double precision check (elevation_gain_m between 0 and 30000),

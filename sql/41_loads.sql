@@ -1,8 +1,16 @@
 -- Flow 8, training load of workouts: minutes x intensity factor, and no effort twice.
 --
 -- A watch, Strava and a typed entry may all tell of the same run. Of workouts that overlap, the one of the best source (then
--- the longest, then the least id) counts in full, and each other one only for the minutes that no better one covers. That is a
--- rule about periods, not about the order in which they arrive.
+-- the longest, the earliest, the hardest) counts in full, and each other one only for the minutes that no better one covers. That is
+-- a rule about what was done, not about the order in which it is told.
+
+-- How hard a workout was, for somebody born on that day (null: not known).
+create function wt_private.intensity(workout public.wt_workouts, date_of_birth date) returns double precision
+language sql immutable security invoker set search_path = '' as $$
+  select welltrack.intensity_factor(
+    $1.perceived_exertion, $1.average_hr_bpm,
+    (($1.start_time at time zone 'UTC')::date - $2) / 365.25::double precision, $1.workout_type)
+$$;
 
 -- Works out anew the loads of the workouts that touch the given periods. A load stays on the day on which it first was, unless
 -- its row was removed because the workout itself moved.
@@ -19,7 +27,8 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
   ), workout as materialized (
     select w.*, p.date_of_birth, u.timezone,
            tstzrange(w.start_time, w.start_time + make_interval(secs => w.duration_minutes * 60)) as period,
-           welltrack.source_priority(case w.source when 'plan' then 'manual' else w.source::text end) as rank
+           welltrack.source_priority(case w.source when 'plan' then 'manual' else w.source::text end) as rank,
+           wt_private.intensity(w, p.date_of_birth) as factor
     from touched t
     join public.wt_workouts w using (id)
     join public.wt_profiles p on p.id = w.profile_id
@@ -32,21 +41,20 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
       select coalesce(sum(extract(epoch from upper(r.part) - lower(r.part))), 0)::double precision as seconds
       from unnest((
         select range_agg(b.period * w.period)
-        from (select o.id, o.duration_minutes,
+        from (select o.id, o.duration_minutes, o.start_time, wt_private.intensity(o, w.date_of_birth) as factor,
                      tstzrange(o.start_time, o.start_time + make_interval(secs => o.duration_minutes * 60)) as period,
                      welltrack.source_priority(case o.source when 'plan' then 'manual' else o.source::text end) as rank
               from public.wt_workouts o
               where o.profile_id = w.profile_id and o.user_id = w.user_id
                 and o.start_time between w.start_time - interval '2 days' and upper(w.period)) b
-        where b.period && w.period and (b.rank, -b.duration_minutes, b.id) < (w.rank, -w.duration_minutes, w.id)
+        where b.period && w.period and (b.rank, -b.duration_minutes, b.start_time, -b.factor, b.id)
+                                       < (w.rank, -w.duration_minutes, w.start_time, -w.factor, w.id)
       )) r (part)) c
   )
   insert into public.wt_training_loads as l
     (user_id, profile_id, workout_id, load_date, load_type, duration_minutes, intensity_factor)
   select c.user_id, c.profile_id, c.id, (c.start_time at time zone c.timezone)::date,
-         case when c.source in ('manual', 'plan') then 'workout' else 'activity' end::public.wt_load_type, c.minutes,
-         welltrack.intensity_factor(c.perceived_exertion, c.average_hr_bpm,
-           ((c.start_time at time zone 'UTC')::date - c.date_of_birth) / 365.25::double precision, c.workout_type)
+         case when c.source in ('manual', 'plan') then 'workout' else 'activity' end::public.wt_load_type, c.minutes, c.factor
   from counted c
   on conflict (workout_id) do update
     set load_type = excluded.load_type, duration_minutes = excluded.duration_minutes,
@@ -112,24 +120,34 @@ create trigger workouts_updated after update on public.wt_workouts referencing o
 create trigger workouts_deleted after delete on public.wt_workouts referencing old table as old_rows
   for each statement execute function wt_private.workouts_changed();
 
--- The days of loads that came, changed or went (with their workout, too) are to be summed up anew. The rows for active minutes
+-- How hard a heart worked depends on the age: with another birthday every workout is settled anew. SECURITY DEFINER as above.
+create function wt_private.birthday_changed() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform from public.wt_users u where u.id = new.user_id for no key update;
+  perform wt_private.settle_loads(array[new.id], array[timestamptz '1970-01-01 UTC'], array[timestamptz '2101-01-03 UTC']);
+  return null;
+end $$;
+create trigger birthday after update of date_of_birth on public.wt_profiles
+  for each row when (old.date_of_birth is distinct from new.date_of_birth)
+  execute function wt_private.birthday_changed();
+
+-- The days of loads that came, changed or went (with their workout, too), and those into which they may last, are to be summed up
+-- anew. The rows for active minutes
 -- are written by that summing up itself. SECURITY DEFINER because clients write no marks, and a cascade from a workout ends with
 -- the rights of whoever deleted it.
 create function wt_private.loads_changed() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  if tg_op = 'INSERT' then
-    perform wt_private.mark_days(array_agg(n.profile_id), array_agg(n.load_date))
-    from new_rows n where n.load_type <> 'active_minutes' having count(*) > 0;
-  elsif tg_op = 'DELETE' then
-    perform wt_private.mark_days(array_agg(o.profile_id), array_agg(o.load_date))
-    from old_rows o where o.load_type <> 'active_minutes' having count(*) > 0;
-  else
-    perform wt_private.mark_days(array_agg(c.profile_id), array_agg(c.load_date))
-    from (select o.profile_id, o.load_date from old_rows o where o.load_type <> 'active_minutes'
-          union
-          select n.profile_id, n.load_date from new_rows n where n.load_type <> 'active_minutes') c
-    having count(*) > 0;
+  if tg_op <> 'DELETE' then
+    perform wt_private.mark_days(array_agg(n.profile_id), array_agg(n.load_date + last.day))
+    from new_rows n, lateral (values (0), (ceil(n.duration_minutes / 1440)::integer)) last (day)
+    where n.load_type <> 'active_minutes' having count(*) > 0;
+  end if;
+  if tg_op <> 'INSERT' then
+    perform wt_private.mark_days(array_agg(o.profile_id), array_agg(o.load_date + last.day))
+    from old_rows o, lateral (values (0), (ceil(o.duration_minutes / 1440)::integer)) last (day)
+    where o.load_type <> 'active_minutes' having count(*) > 0;
   end if;
   return null;
 end $$;

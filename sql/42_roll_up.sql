@@ -45,15 +45,26 @@ begin
         and m.validation_status = 'validated' and m.is_primary and m.value_num is not null
       group by m.local_date, m.metric_type) r
     union all
-    select c.profile_id, c.user_id, l.load_date, null, null, null, l.minutes, l.load
+    select c.profile_id, c.user_id, l.day, null, null, null, l.minutes, l.load
     from claimed c
     cross join lateral (
-      select t.load_date, sum(t.duration_minutes order by t.duration_minutes) as minutes,
-             sum(t.training_load order by t.training_load) as load
+      -- A load is all of its first day's, but its minutes are those of each day that it lasts: at most two more. Where somebody has
+      -- travelled since, the clock of then isn't known, and it counts as begun at midnight.
+      select d.day, sum(d.minutes order by d.minutes) as minutes, sum(d.load order by d.load) as load
       from public.wt_training_loads t
-      where t.profile_id = c.profile_id and t.user_id = c.user_id and t.load_date between c.first_day and c.last_day
-        and t.load_type <> 'active_minutes'
-      group by t.load_date) l
+      join public.wt_workouts w on w.id = t.workout_id
+      join public.wt_users u on u.id = t.user_id
+      cross join lateral (
+        select case when b.begun::date = t.load_date then extract(epoch from b.begun::time)::double precision / 60 else 0 end
+        from (select w.start_time at time zone u.timezone as begun) b) b (minute)
+      cross join lateral (
+        select t.load_date + n as day, case when n = 0 then t.training_load end as load,
+               least(b.minute + t.duration_minutes, 1440 * (n + 1)) - greatest(b.minute, 1440 * n) as minutes
+        from generate_series(0, 2) n
+        where n = 0 or b.minute + t.duration_minutes > 1440 * n) d
+      where t.profile_id = c.profile_id and t.user_id = c.user_id and t.load_date between c.first_day - 2 and c.last_day
+        and t.load_type <> 'active_minutes' and d.day between c.first_day and c.last_day
+      group by d.day) l
   ), pivoted as (
     select i.profile_id, i.user_id, i.local_date,
            max(i.value) filter (where i.metric_type = 'sleep') as sleep,
@@ -73,6 +84,8 @@ begin
            coalesce(max(i.minutes), 0) as workout_minutes, max(i.load) as workout_load
     from input i
     group by i.profile_id, i.user_id, i.local_date
+    -- The end of yesterday's workout by itself makes no day.
+    having count(i.value) > 0 or count(i.load) > 0
   ), day as materialized (
     -- Minutes in motion that no workout of the day has counted; no day has more than its own.
     select p.*, case when p.active_minutes is not null

@@ -66,7 +66,7 @@ comment on column public.wt_health_metrics.finality is
   'how sure the provider is: 0 announced to correct it still, 1 final, 2 corrected by the person''s own hand';
 -- Finds what else begins with a reading. Phones' readings aren't in it and cost nothing.
 create index wt_health_metrics_reported on public.wt_health_metrics (user_id, start_time) where reported_at is not null;
-alter table public.wt_workouts add column reported_at timestamptz;
+alter table public.wt_workouts add column reported_at timestamptz check (reported_at between '1970-01-01 UTC' and '2101-01-01 UTC');
 comment on column public.wt_workouts.reported_at is 'when the provider was asked for it; null where a person entered it';
 
 alter table public.wt_health_connections add column connected_at timestamptz not null default now();

@@ -14,12 +14,14 @@ create function wt_private.touch() returns trigger
 language plpgsql set search_path = '' as $$
 begin
   -- The server's clock decides last-write-wins, so what a client says here does not count. An offline client may say
-  -- when it created a row, but not that it did so in the future.
+  -- when it created a row, but not that it did so in the future or before there were any.
   new.updated_at := now();
   if tg_op = 'UPDATE' then
+    -- A row keeps its name: the audit trail, and whoever synchronises, know it by nothing else.
+    new.id := old.id;
     new.created_at := old.created_at;
   else
-    new.created_at := least(coalesce(new.created_at, now()), now());
+    new.created_at := greatest(least(coalesce(new.created_at, now()), now()), '1970-01-01 UTC');
   end if;
   return new;
 end $$;

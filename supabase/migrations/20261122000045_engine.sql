@@ -50,7 +50,7 @@ create table public.wt_goals (
   current_value double precision check (current_value > '-Infinity' and current_value < 'Infinity'),
   unit text not null check (char_length(unit) between 1 and 32),
   direction public.wt_goal_direction not null,
-  deadline date,
+  deadline date check (deadline between '1970-01-01' and '2100-12-31'),
   is_active boolean not null default true,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),

@@ -1,6 +1,13 @@
 -- Flow 8, when: the night's run over everybody whose days changed, and one person's own on demand. Both do the same: what is
 -- marked is worked out and the mark moves on in the same transaction, so that a run that dies has done nothing halfway.
 
+-- Whether a run for `as_of` is one that a new goal can be left to: it sees the last day that the profile knows, or at least
+-- yesterday in UTC, as the night does. What a run for a day long past says of a goal is not yet an answer.
+create function wt_private.sees_goals(last_day date, as_of date) returns boolean
+language sql stable set search_path = '' as $$
+  select $2 >= least(coalesce($1, $2), (now() at time zone 'UTC')::date - 1)
+$$;
+
 -- Claims up to `max_profiles` marked profiles from `first_id` to `last_id` and works them out; answers how many, the last of them,
 -- and how many scores and forecasts it wrote. Marks that somebody else holds are left. Claiming and reading are separate
 -- statements, for the reason given with roll_up. What follows is planned once for a session: planning it for one person would take
@@ -27,7 +34,8 @@ begin
         from (select k.id, k.user_id, p.sleep_target_hours, p.preferences ->> 'units' as units, k.score_from,
                      least(k.score_to + 30, as_of) as last_day
               from public.wt_engine_marks k join public.wt_profiles p on p.id = k.id
-              where k.id between first_id and last_id and (k.score_from <= as_of or k.forecast_due)
+              where k.id between first_id and last_id
+                and (k.score_from <= as_of or k.forecast_due and wt_private.sees_goals(k.score_to, as_of))
               order by k.id
               limit max_profiles
               for key share of p skip locked
@@ -44,7 +52,7 @@ begin
   update public.wt_engine_marks m
   set score_from = case when m.score_to + 31 > as_of then greatest(m.score_from, as_of + 1) end,
       score_to = case when m.score_to + 31 > as_of then m.score_to end,
-      forecast_due = false, updated_at = now()
+      forecast_due = m.forecast_due and not wt_private.sees_goals(m.score_to, as_of), updated_at = now()
   from unnest(ids) c (id)
   where m.id = c.id;
 end $$;
@@ -79,7 +87,10 @@ declare
   is_idle boolean := true;
 begin
   if only_user is not null then
+    -- What the person has just sent counts: it is judged first, in turn with whoever writes for them.
+    perform from public.wt_users u where u.id = only_user for no key update;
     for profile in select p.id from public.wt_profiles p where p.user_id = only_user order by p.id loop
+      perform wt_private.judge(profile, profile, 20000);
       perform wt_private.roll_up(profile, profile, 1);
       portion := wt_private.engine_portion(profile, profile, 1, as_of);
       profiles := profiles + portion.profiles;
@@ -87,7 +98,8 @@ begin
       forecasts := forecasts + coalesce(portion.forecasts, 0);
       is_left := exists (
         select from public.wt_engine_marks m
-        where m.id = profile and (m.stale_from is not null or m.score_from <= as_of or m.forecast_due)) or is_left;
+        where m.id = profile and (m.stale_from is not null or m.score_from <= as_of
+                                  or m.forecast_due and wt_private.sees_goals(m.score_to, as_of))) or is_left;
     end loop;
     return jsonb_build_object('as_of', as_of, 'profiles', profiles, 'scores', scores, 'forecasts', forecasts,
                               'left', is_left);
@@ -110,19 +122,17 @@ begin
       forecasts := forecasts + portion.forecasts;
     end loop;
   end loop;
-  is_left := exists (
-    select from public.wt_engine_marks m where m.stale_from is not null or m.score_from <= as_of or m.forecast_due);
+  select m.id into profile
+  from public.wt_engine_marks m
+  where m.stale_from is not null or m.score_from <= as_of
+     or m.forecast_due and wt_private.sees_goals(m.score_to, as_of)
+  limit 1;
+  is_left := found;
   if is_left and is_idle then
     -- All of it is in other hands. Holding no mark, so that nobody who has one waits for us, wait until one of them is done:
     -- whoever calls again finds work, and does not ask in circles. First for somebody who is just deleting the profile.
-    perform from public.wt_profiles p
-    where p.id = (select m.id from public.wt_engine_marks m
-                  where m.stale_from is not null or m.score_from <= as_of or m.forecast_due limit 1)
-    for key share;
-    perform from public.wt_engine_marks m
-    where m.stale_from is not null or m.score_from <= as_of or m.forecast_due
-    limit 1
-    for no key update;
+    perform from public.wt_profiles p where p.id = profile for key share;
+    perform from public.wt_engine_marks m where m.id = profile for no key update;
   end if;
   return jsonb_build_object('as_of', as_of, 'profiles', profiles, 'scores', scores, 'forecasts', forecasts, 'left', is_left);
 end $$;
@@ -172,7 +182,8 @@ begin
 end $$;
 grant execute on function public.run_performance_engine(date, uuid), wt_private.run_engine_for_caller(date)
   to authenticated, service_role;
-grant execute on function wt_private.run_engine(date, uuid), wt_private.engine_start(), wt_private.engine_portion(uuid, uuid, integer, date)
+grant execute on function wt_private.sees_goals(date, date), wt_private.run_engine(date, uuid), wt_private.engine_start(),
+  wt_private.engine_portion(uuid, uuid, integer, date)
   to service_role;
 
 -- A profile whose target changes is another profile to the formula: all its days are scored anew. SECURITY DEFINER because
@@ -190,3 +201,14 @@ end $$;
 create trigger sleep_target after update of sleep_target_hours on public.wt_profiles
   for each row when (old.sleep_target_hours <> new.sleep_target_hours)
   execute function wt_private.sleep_target_changed();
+
+-- The sentence of a forecast is in the person's units. SECURITY DEFINER because clients write no marks.
+create function wt_private.units_changed() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  update public.wt_engine_marks m set forecast_due = true where m.id = new.id and not m.forecast_due;
+  return null;
+end $$;
+create trigger units after update of preferences on public.wt_profiles
+  for each row when (old.preferences ->> 'units' is distinct from new.preferences ->> 'units')
+  execute function wt_private.units_changed();

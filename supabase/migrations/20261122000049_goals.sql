@@ -5,7 +5,7 @@
 -- the last 30 days towards the target. The forecast is made at once, as of the person's today: this morning's weight counts; what
 -- adds up in the course of a day, such as steps, counts from the day after.
 -- Errors: PT404 no such profile (or not the caller's); 22023 for a target that no reading could have, for an unknown unit, for a
--- deadline that is over, and where the direction can't be told; 22003 for a target that is no number.
+-- deadline that is over or after 2100, and where the direction can't be told; 22003 for a target that is no number.
 create function public.set_goal(
   profile_id uuid, metric_type public.wt_metric_type, target_value double precision, unit text default null,
   direction public.wt_goal_direction default null, deadline date default null
@@ -23,13 +23,17 @@ declare
 begin
   select p.user_id, (now() at time zone u.timezone)::date into owner, today
   from public.wt_profiles p join public.wt_users u on u.id = p.user_id
-  where p.id = $1;
+  where p.id = $1
+  -- First, as by whoever writes readings: the run below judges them.
+  for no key update of u;
   if not found then
     raise exception 'no such profile' using errcode = 'PT404', hint = 'profile_id names one of your own profiles';
   elsif metric is null or target is null then
     raise exception 'a goal needs metric_type and target_value' using errcode = '22023';
   elsif $6 < today then
     raise exception 'the deadline % is over', $6 using errcode = '22023', hint = 'a day from today on, or none';
+  elsif $6 > '2100-12-31' then
+    raise exception 'the deadline % is too far away', $6 using errcode = '22023', hint = 'a day up to 2100-12-31, or none';
   end if;
   -- A goal is a value that the metric could have, on a day that lasts as long as days do.
   select v.reason into reason

@@ -63,7 +63,7 @@ create table public.wt_ai_memory (
   memory_key text not null check (char_length(memory_key) between 1 and 128),
   memory_value jsonb not null check (pg_column_size(memory_value) <= 65536),
   source_tool text check (char_length(source_tool) <= 64),
-  expires_at timestamptz,
+  expires_at timestamptz check (expires_at between '1970-01-01 UTC' and '2101-01-01 UTC'),
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   unique (profile_id, memory_type, memory_key),

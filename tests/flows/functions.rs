@@ -54,6 +54,7 @@ const CALLERS: &[(&str, &[&str])] = &[
     ("wt_private.admit_metric()",                          NOBODY),
     ("wt_private.audit()",                                 NOBODY),
     ("wt_private.base64(bytea)",                           SERVICE),
+    ("wt_private.birthday_changed()",                    NOBODY),
     ("wt_private.bury_lost_events()",                      SERVICE),
     ("wt_private.delete_provider_records(wt_private.held_event[],jsonb)", SERVICE),
     ("wt_private.engine_portion(uuid,uuid,integer,date)",  SERVICE),
@@ -64,6 +65,8 @@ const CALLERS: &[(&str, &[&str])] = &[
     ("wt_private.goal_changed()",                          NOBODY),
     ("wt_private.hold_people(uuid[])",                     SERVICE),
     ("wt_private.hold_person()",                           NOBODY),
+    ("wt_private.intensity(public.wt_workouts,date)",    NOBODY),
+    ("wt_private.judge(uuid,uuid,integer)",              SERVICE),
     ("wt_private.keep_primary_profile()",                  NOBODY),
     ("wt_private.lease_events(uuid[],text,integer)",       SERVICE),
     ("wt_private.loads_changed()",                         NOBODY),
@@ -75,6 +78,7 @@ const CALLERS: &[(&str, &[&str])] = &[
     ("wt_private.parking_lock()",                          SERVICE),
     ("wt_private.protect(regclass,text,boolean,text[],boolean)", NOBODY),
     ("wt_private.provision_modules()",                     NOBODY),
+    ("wt_private.reading_end(public.wt_metric_type,timestamp with time zone,timestamp with time zone)", PEOPLE),
     ("wt_private.readings_changed()",                      NOBODY),
     ("wt_private.revise_metric()",                         NOBODY),
     ("wt_private.roll_up(uuid,uuid,integer)",              SERVICE),
@@ -82,11 +86,13 @@ const CALLERS: &[(&str, &[&str])] = &[
     ("wt_private.run_engine_for_caller(date)",             PEOPLE),
     ("wt_private.schedule_engines(integer)",               NOBODY),
     ("wt_private.score_days(uuid[],uuid[],double precision[],date[],date[])", SERVICE),
+    ("wt_private.sees_goals(date,date)",                 SERVICE),
     ("wt_private.settle_loads(uuid[],timestamp with time zone[],timestamp with time zone[])", NOBODY),
     ("wt_private.settle_priority(uuid[],public.wt_metric_type[],date[])", NOBODY),
     ("wt_private.settle_results(text,jsonb)",              SERVICE),
     ("wt_private.sleep_target_changed()",                  NOBODY),
     ("wt_private.touch()",                                 NOBODY),
+    ("wt_private.units_changed()",                       NOBODY),
     ("wt_private.wake_events()",                           NOBODY),
     ("wt_private.workouts_changed()",                      NOBODY),
     ("wt_private.write_provider_readings(wt_private.held_event[],jsonb)", SERVICE),
@@ -105,6 +111,7 @@ const CALLERS: &[(&str, &[&str])] = &[
     ("welltrack.handle_new_user()",                        NOBODY),
     ("welltrack.intensity_factor(integer,double precision,double precision,text)", WRITERS),
     ("welltrack.is_timezone(text)",                        WRITERS),
+    ("welltrack.json_text(jsonb,integer)",                 WRITERS),
     ("welltrack.linear_regression(double precision,date)", WRITERS),
     ("welltrack.linear_regression(double precision,timestamp with time zone)", WRITERS),
     ("welltrack.native_metrics(uuid,uuid,text)",           WRITERS),
@@ -127,9 +134,10 @@ const CALLERS: &[(&str, &[&str])] = &[
 ];
 
 /// The functions that run with more rights than their caller's, all of them.
-const DEFINERS: [&str; 11] = [
+const DEFINERS: [&str; 13] = [
     "public.prune_logs(integer,integer,integer)",
     "wt_private.audit()",
+    "wt_private.birthday_changed()",
     "wt_private.export_caller()",
     "wt_private.goal_changed()",
     "wt_private.hold_people(uuid[])",
@@ -138,6 +146,7 @@ const DEFINERS: [&str; 11] = [
     "wt_private.run_engine_for_caller(date)",
     "wt_private.settle_priority(uuid[],public.wt_metric_type[],date[])",
     "wt_private.sleep_target_changed()",
+    "wt_private.units_changed()",
     "wt_private.workouts_changed()",
 ];
 

@@ -28,9 +28,9 @@ struct Workout {
 
 impl Workout {
     /// The lower, the better.
-    fn rank(&self) -> (usize, i64, Uuid) {
+    fn rank(&self) -> (usize, i64, i64, Uuid) {
         let place = BY_PRIORITY.iter().position(|source| *source == self.source).expect("a known source");
-        (place.min(4), -self.minutes, self.id)
+        (place.min(4), -self.minutes, self.start, self.id)
     }
 
     fn put(&self, client: &mut Client, person: Person) {

@@ -135,6 +135,47 @@ fn what_belongs_to_a_person_refers_to_parents_together_with_the_person() {
     assert_none(&wrong);
 }
 
+/// One person's endless day must not reach the jobs that work for everybody.
+#[test]
+fn no_time_that_a_client_may_write_is_endless() {
+    let db = TestDb::new();
+    let person = db.sign_up("ada@example.com");
+    let writable = names(
+        &db,
+        "select c.relname || '.' || a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
+         where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and a.attnum > 0
+           and a.atttypid in ('date'::regtype, 'timestamptz'::regtype)
+           and (has_column_privilege('authenticated', c.oid, a.attnum, 'insert')
+                or has_column_privilege('authenticated', c.oid, a.attnum, 'update'))",
+    );
+    assert!(writable.len() > 40, "{writable:?}");
+    let mut admin = db.admin();
+    let mut rows = Rows::new(&db);
+    let mut wrong = Vec::new();
+    for (column, (table, name)) in
+        writable.iter().map(|column| (column, column.split_once('.').expect("both")))
+    {
+        for endless in ["infinity", "-infinity"] {
+            let mut transaction = admin.transaction().expect("a transaction begins");
+            let mut draft = rows.draft(table, person, 7);
+            draft.insert(name.to_owned(), json!(endless));
+            match insert(&mut transaction, table, &draft) {
+                // A check, or a time that has no hash.
+                Err(error) if error.code().is_some_and(|code| ["23514", "22008"].contains(&code.code())) => {}
+                Err(error) => wrong.push(format!("{column} = {endless}: {error:?}")),
+                Ok(_) => {
+                    let kept = format!("select isfinite({name}) from public.{table} where id = $1");
+                    let kept = transaction.query_one(&kept, &[&id_of(&draft)]).expect("the row is there");
+                    if !kept.get::<_, bool>(0) {
+                        wrong.push(format!("{column} = {endless} is taken"));
+                    }
+                }
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
 #[test]
 fn every_foreign_key_leads_an_index() {
     let db = TestDb::new();

@@ -21,6 +21,8 @@ const GIVEN: &[(&str, &str, &str)] = &[
     ("wt_goals", "unit", "null"),
     ("wt_health_metrics", "value_num", "50"),
     ("wt_health_metrics", "unit", "null"),
+    // What adds up needs one.
+    ("wt_health_metrics", "end_time", r#""2026-12-31T00:00:00Z""#),
     ("wt_sync_mutations", "table_name", r#""wt_meals""#),
     ("wt_training_loads", "load_type", r#""workout""#),
 ];
