@@ -1,7 +1,7 @@
 //! What can be measured, by whom, and the one table of facts about each metric.
 //!
 //! Promises: every fact that differs between metrics (label, unit, range, how a day adds up, which day a reading
-//! belongs to, what phones call it) is a column of [`METRICS`], so that a new metric is one new line. Stops at facts:
+//! belongs to, what phones call it) is a column of [`METRICS`], so that in this crate a new metric is one new line and a name in [`crate::narrative`]. Stops at facts:
 //! conversion lives in [`crate::units`], judgement in [`crate::validate`].
 
 mod table;

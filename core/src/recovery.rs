@@ -106,7 +106,7 @@ pub struct Window {
 pub enum Status {
     /// There is a score.
     Scored,
-    /// Fewer than [`BASELINE_DAYS`] days of the window have any input.
+    /// Fewer than [`BASELINE_DAYS`] days of the window have any input, however many lie before it.
     Calibrating,
     /// Fewer than [`MIN_COMPONENTS`] components.
     Insufficient,

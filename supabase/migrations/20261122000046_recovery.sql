@@ -57,7 +57,7 @@ grant execute on function wt_private.score_days(uuid[], uuid[], double precision
 --    "inputs": {"stress_score", "sleep_minutes", "sleep_target_hours", "resting_hr_bpm", "load_7d", "input_days"},
 --    "baselines": {"hr_baseline_bpm", "hr_spread_bpm", "hr_baseline_days", "load_baseline_7d", "load_history_days"},
 --    "weights_used": {name: share}, "missing_inputs": [name]}
--- status: scored, calibrating (days_missing more days with data are needed), insufficient (fewer than two components), no_data.
+-- status: scored, calibrating (days_missing more of the last 31 days would need data), insufficient (fewer than two components), no_data.
 -- What is not known is left out of inputs and baselines; weight is the share when all four are there. The score is a heuristic
 -- about training and rest, without medical meaning. score_date null: the person's today.
 -- Errors: PT404 no such profile (or not the caller's).

@@ -53,6 +53,7 @@ const ENVIRONMENT: &str = "Environment:
   WELLTRACK_CLUSTER   name of the development database's cluster, to have several (dev)
   WELLTRACK_STATE     folder of all state (.welltrack in the checkout)
   WELLTRACK_CACHE     folder of downloaded packages and built tools (cache/ in the state)
+  WELLTRACK_DATA      folder that holds lifesnaps/daily.csv (../shared/data beside the checkout)
   WELLTRACK_CHROMIUM  browser that the report is tested in (Debian's chromium-headless-shell, fetched)
   NO_COLOR            no colours";
 
@@ -90,7 +91,7 @@ enum Command {
         #[command(subcommand)]
         command: queue::Queue,
     },
-    /// Show the main job: people sign up, their readings come in, baselines come out
+    /// Show the main job: people sign up, readings come in from phones and providers, baselines, scores and forecasts come out
     Demo,
     /// Draw people's recovery and goals: a page for the phone, and a picture of each
     ///
@@ -117,7 +118,7 @@ enum Command {
     },
     /// Measure speed, on a database of its own
     Bench {
-        /// Which benchmark; all if none is named
+        /// ingest, edge or engine; all if none is named
         name: Option<String>,
     },
     /// Compare what sql/ declares with what supabase/migrations/ makes

@@ -56,7 +56,7 @@ pub(crate) struct Options {
     /// Where compiled components are kept; without it they are compiled at every start.
     #[arg(long, env = "WELLTRACK_EDGE_CACHE")]
     cache: Option<PathBuf>,
-    /// Stands in for all of Supabase, on this machine only: /rest/v1 and /auth/v1 too, and the well-known keys of `supabase
+    /// Also serves /rest/v1 and what signing in needs of /auth/v1, on this machine only, with the well-known keys of `supabase
     /// start` where none are set.
     #[arg(long)]
     local: bool,

@@ -31,10 +31,3 @@ pub fn optional(name: &str) -> Option<String> {
 pub fn required(name: &'static str) -> Result<String, Missing> {
     optional(name).ok_or(Missing(name))
 }
-
-/// The items of a comma-separated setting.
-#[must_use]
-pub fn list(name: &str) -> Vec<String> {
-    let text = optional(name).unwrap_or_default();
-    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
-}

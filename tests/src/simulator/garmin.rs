@@ -284,15 +284,6 @@ pub fn deregistration(user: &str) -> Value {
     json!({"deregistrations": [{"userId": user, "userAccessToken": "stand-in"}]})
 }
 
-/// A person changed what they allow.
-#[must_use]
-pub fn permissions_change(user: &str, permissions: &[&str], at: i64) -> Value {
-    json!({"userPermissionsChange": [
-        {"userId": user, "permissions": permissions, "summaryId": format!("p-{user}-{at}"),
-         "changeTimeInSeconds": at}
-    ]})
-}
-
 /// The same types and users, each with the address where its summaries are kept.
 pub(super) fn ping(envelope: &Value, base_url: &str, kept: &mut BTreeMap<String, Value>) -> Value {
     let mut ping: BTreeMap<&str, Vec<Value>> = BTreeMap::new();

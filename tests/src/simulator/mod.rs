@@ -219,12 +219,6 @@ impl Simulator {
         self.shared.state().strava.refreshes(&athlete.to_string())
     }
 
-    /// How Garmin's tokens of that user were used.
-    #[must_use]
-    pub fn garmin_refreshes(&self, user: &str) -> Refreshes {
-        self.shared.state().garmin.refreshes(user)
-    }
-
     /// The access token of that athlete is past its time; the refresh token is good.
     pub fn expire_strava(&self, athlete: u64) {
         self.shared.state().strava.expire(&athlete.to_string());

@@ -27,7 +27,7 @@ pub(crate) fn install(layout: &Layout, folder: &Path, name: &str, title: &str) -
     }
     if !Cmd::new("npm").arg("--version").succeeds() {
         bail!(
-            "npm is missing. What to do: install Node.js 20 or newer (Debian: `sudo apt-get install nodejs npm`)"
+            "npm is missing. What to do: install Node.js 20 or newer with npm (Debian 13: `sudo apt-get install nodejs npm`; others: nodejs.org)"
         );
     }
     stamp.clear()?;
