@@ -122,5 +122,5 @@ grant execute on function wt_private.hold_people(uuid[]) to service_role;
 -- What a worker also touches, its person holds first as well.
 create trigger hold before insert or update or delete on public.wt_workouts
   for each statement execute function wt_private.hold_person();
-create trigger hold before delete on public.wt_profiles
+create trigger hold before update of date_of_birth or delete on public.wt_profiles
   for each statement execute function wt_private.hold_person();
