@@ -1,5 +1,48 @@
 -- Flow 8: recovery scores of claimed profiles, and the explanation of any one of them. What a score is is decided by the
--- aggregate welltrack.recovery, which is given a person's daily values of the day and the thirty before.
+-- aggregate welltrack.recovery, which is given a person's daily values of the day and the thirty before; and where those are too
+-- few for a baseline (who wears a watch every third day), the last ones before them.
+
+-- One day's score from all that may count in it: the long way, which answers the same for everybody.
+create function wt_private.recovery(profile_id uuid, day date, sleep_target double precision) returns welltrack.recovery_day
+language sql stable security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
+  select welltrack.recovery($2, $3, d.local_date, d.stress, d.sleep, d.hr, d.training_load)
+  from (
+    select v.local_date, v.stress, v.sleep, v.hr, v.training_load
+    from public.wt_daily_values v
+    where v.profile_id = $1 and v.local_date between $2 - 30 and $2
+    union all
+    (select v.local_date, v.stress, v.sleep, v.hr, v.training_load
+     from public.wt_daily_values v
+     where v.profile_id = $1 and v.local_date < $2 - 30 and v.hr is not null
+     order by v.local_date desc limit 14)
+    union all
+    (select v.local_date, v.stress, v.sleep, v.hr, v.training_load
+     from public.wt_daily_values v
+     where v.profile_id = $1 and v.local_date < $2 - 30 and v.hr is null
+       and (v.stress is not null or v.sleep is not null or v.training_load is not null)
+     order by v.local_date desc limit 14)
+  ) d
+$$;
+grant execute on function wt_private.recovery(uuid, date, double precision) to authenticated, service_role;
+
+-- The last day whose score may say something else when what is known up to `day` changes: load counts for thirty days, a heart
+-- rate until fourteen others came after it, and any input in the count of days until there are fourteen without it. What counts
+-- a week later is the training of the last of those.
+create function wt_private.last_dependent(profile_id uuid, day date) returns date
+language sql stable security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
+  select greatest(
+    $2 + 30,
+    (select max(n.local_date)
+     from (select v.local_date from public.wt_daily_values v
+           where v.profile_id = $1 and v.local_date > $2 and v.hr is not null
+           order by v.local_date limit 14) n),
+    (select max(n.local_date) + 6
+     from (select v.local_date from public.wt_daily_values v
+           where v.profile_id = $1 and v.local_date > $2
+             and (v.hr is not null or v.stress is not null or v.sleep is not null or v.training_load is not null)
+           order by v.local_date limit 14) n))
+$$;
+grant execute on function wt_private.last_dependent(uuid, date) to service_role;
 
 -- Scores the days from `first_days` to `last_days` of the profiles `ids`, whose marks the caller holds; answers how many rows it
 -- wrote. Rows that say what they should are not touched, and those of days that have nothing to go by any more go.
@@ -15,7 +58,10 @@ declare
 begin
   merge into public.wt_recovery_scores o
   using (
-    select c.profile_id, c.user_id, c.day, s.r
+    select c.profile_id, c.user_id, c.day,
+           -- The month is nearly always enough: only where it lacks a baseline is more of the past read.
+           case when (s.r).days_missing > 0 or (s.r).hr_component is null and (s.r).raw_data ? 'resting_hr_bpm'
+                then wt_private.recovery(c.profile_id, c.day, c.sleep_target) else s.r end as r
     from (select u.profile_id, u.user_id, u.sleep_target, u.first_day + n as day
           from unnest(ids, owners, sleep_targets, first_days, last_days) u (profile_id, user_id, sleep_target, first_day, last_day)
           cross join lateral generate_series(0, u.last_day - u.first_day) n
@@ -24,6 +70,7 @@ begin
       select welltrack.recovery(c.day, c.sleep_target, v.local_date, v.stress, v.sleep, v.hr, v.training_load) as r
       from public.wt_daily_values v
       where v.profile_id = c.profile_id and v.local_date between c.day - 30 and c.day) s
+    offset 0
   ) d on o.profile_id = d.profile_id and o.score_date = d.day
   when matched and (d.r).status is null then
     delete
@@ -57,28 +104,25 @@ grant execute on function wt_private.score_days(uuid[], uuid[], double precision
 --    "inputs": {"stress_score", "sleep_minutes", "sleep_target_hours", "resting_hr_bpm", "load_7d", "input_days"},
 --    "baselines": {"hr_baseline_bpm", "hr_spread_bpm", "hr_baseline_days", "load_baseline_7d", "load_history_days"},
 --    "weights_used": {name: share}, "missing_inputs": [name]}
--- status: scored, calibrating (days_missing more of the last 31 days would need data), insufficient (fewer than two components), no_data.
+-- status: scored, calibrating (a score needs days_missing more days with data), insufficient (fewer than two components), no_data.
 -- What is not known is left out of inputs and baselines; weight is the share when all four are there. The score is a heuristic
 -- about training and rest, without medical meaning. score_date null: the person's today.
 -- Errors: PT404 no such profile (or not the caller's).
 create function public.explain_recovery(profile_id uuid, score_date date default null) returns jsonb
 language plpgsql stable security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
-  owner uuid;
   target double precision;
   day date;
   r welltrack.recovery_day;
 begin
-  select p.user_id, p.sleep_target_hours, coalesce($2, (now() at time zone u.timezone)::date)
-  into owner, target, day
+  select p.sleep_target_hours, coalesce($2, (now() at time zone u.timezone)::date)
+  into target, day
   from public.wt_profiles p join public.wt_users u on u.id = p.user_id
   where p.id = $1;
   if not found then
     raise exception 'no such profile' using errcode = 'PT404', hint = 'profile_id names one of your own profiles';
   end if;
-  r := welltrack.recovery(day, target, v.local_date, v.stress, v.sleep, v.hr, v.training_load)
-       from public.wt_daily_values v
-       where v.profile_id = $1 and v.user_id = owner and v.local_date between day - 30 and day;
+  r := wt_private.recovery($1, day, target);
 
   return (
     with input as (

@@ -1,23 +1,25 @@
 //! The recovery score of one day: four components from 0 to 100 and their weighted mean.
 //!
-//! Promises: a pure function of the 31 daily values that end with the day, whatever order they come in; every number
-//! it gives is finite; a missing input is a missing component, never a zero, and touches no other one. Stops at
-//! arithmetic: what a daily value is (which source counts, which local day) is decided before, and what to write where
-//! after.
+//! Promises: a pure function of the 31 daily values that end with the day and, for who measures seldom, of the last earlier
+//! ones that their baseline needs, whatever order they come in; every number it gives is finite; a missing input is a
+//! missing component, never a zero, and touches no other one. Stops at arithmetic: what a daily value is (which source
+//! counts, which local day) is decided before, and what to write where after.
 //!
 //! The weights are a heuristic of flow 8, not a finding of medicine; the score claims nothing about illness or injury.
 
 mod curves;
+mod earlier;
 
 use std::fmt;
 
 use serde::Serialize;
 
 pub use curves::{CURVES, Component, Curve};
+use earlier::Earlier;
 
 /// Changes whenever the same inputs could give another score.
 pub const FORMULA_VERSION: &str = "1";
-/// How many days a score looks at: the day itself and the thirty before it.
+/// How many days a score always looks at: the day itself and the thirty before it.
 pub const WINDOW_DAYS: usize = 31;
 /// How many days with data a baseline needs.
 ///
@@ -99,6 +101,7 @@ pub struct Window {
     sleep_target_hours: f64,
     /// By days before the one that is scored.
     days: [Option<Day>; WINDOW_DAYS],
+    earlier: Earlier,
 }
 
 /// What a day came to.
@@ -106,7 +109,7 @@ pub struct Window {
 pub enum Status {
     /// There is a score.
     Scored,
-    /// Fewer than [`BASELINE_DAYS`] days of the window have any input, however many lie before it.
+    /// Fewer than [`BASELINE_DAYS`] days up to this one had any input.
     Calibrating,
     /// Fewer than [`MIN_COMPONENTS`] components.
     Insufficient,
@@ -138,7 +141,8 @@ pub struct Inputs {
     /// The day's resting heart rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resting_hr_bpm: Option<f64>,
-    /// Mean of the baseline days; missing until there are [`BASELINE_DAYS`].
+    /// Mean of the baseline days: the last [`BASELINE_DAYS`] before this one that have a heart rate. Missing until there are
+    /// so many; days before the window are looked for only where this day has a heart rate to compare.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hr_baseline_bpm: Option<f64>,
     /// Sample standard deviation of the baseline days, before the floor of 1 bpm.
@@ -154,7 +158,7 @@ pub struct Inputs {
     pub load_baseline_7d: Option<f64>,
     /// Days since the first load among the 28 days before, this day not counted.
     pub load_history_days: usize,
-    /// Days of the window with any input.
+    /// Days of the window with any input; where those are fewer than [`BASELINE_DAYS`], earlier ones make it up to so many.
     pub input_days: usize,
 }
 
@@ -181,7 +185,7 @@ impl Window {
     /// [`WindowError::SleepTarget`] unless the target is above 0 and at most 24 hours.
     pub fn new(sleep_target_hours: f64) -> Result<Self, WindowError> {
         if sleep_target_hours > 0.0 && sleep_target_hours <= 24.0 {
-            Ok(Window { sleep_target_hours, days: [None; WINDOW_DAYS] })
+            Ok(Window { sleep_target_hours, days: [None; WINDOW_DAYS], earlier: Earlier::default() })
         } else {
             Err(WindowError::SleepTarget(sleep_target_hours))
         }
@@ -193,22 +197,22 @@ impl Window {
         self.sleep_target_hours
     }
 
-    /// Puts a day in its place. A day outside the window changes nothing; NaN, infinities and numbers beyond 1e12 count
-    /// as missing.
+    /// Puts a day in its place. Days before the window are asked only for what it lacks of a baseline: the last
+    /// [`BASELINE_DAYS`] of them that have an input, and the last that have a heart rate, are enough. A later day than the
+    /// one that is scored changes nothing; NaN, infinities and numbers beyond 1e12 count as missing.
     ///
     /// # Errors
     ///
-    /// [`WindowError::SecondRow`] where the place is taken.
+    /// [`WindowError::SecondRow`] where the place is taken. That each earlier day comes once is the caller's promise.
     pub fn insert(&mut self, days_before: i64, day: Day) -> Result<(), WindowError> {
         let Ok(days_before) = usize::try_from(days_before) else { return Ok(()) };
+        let day = day.usable();
         match self.days.get_mut(days_before) {
-            None => Ok(()),
-            Some(Some(_)) => Err(WindowError::SecondRow { days_before }),
-            Some(place) => {
-                *place = Some(day.usable());
-                Ok(())
-            }
+            None => self.earlier.insert(days_before, &day),
+            Some(Some(_)) => return Err(WindowError::SecondRow { days_before }),
+            Some(place) => *place = Some(day),
         }
+        Ok(())
     }
 
     /// The day's score, or why it has none. `None` when nothing is known about the day: no stress, sleep or heart rate,
@@ -249,7 +253,7 @@ impl Window {
             load_7d,
             load_baseline_7d,
             load_history_days,
-            input_days: self.days.iter().flatten().filter(|day| !day.is_empty()).count(),
+            input_days: self.input_days(),
         };
         let components = inputs.components();
         let enough = components.iter().flatten().count() >= MIN_COMPONENTS;
@@ -263,6 +267,11 @@ impl Window {
         Some(Recovery { status, days_missing, components, score, inputs })
     }
 
+    fn input_days(&self) -> usize {
+        let days = self.days.iter().flatten().filter(|day| !day.is_empty()).count();
+        days.max(BASELINE_DAYS.min(days + self.earlier.input_days()))
+    }
+
     fn acute_load(&self) -> Option<f64> {
         let loads = self.days[..ACUTE_DAYS].iter().rev().flatten().filter_map(|day| day.load);
         loads.fold(None, |sum, load| Some(sum.unwrap_or(0.0) + load))
@@ -271,7 +280,9 @@ impl Window {
     /// The last 14 days with a heart rate before this one, however far apart they lie.
     fn hr_baseline(&self) -> HrBaseline {
         let mut recent = [0.0; BASELINE_DAYS];
-        let known = self.days[1..].iter().flatten().filter_map(|day| day.hr);
+        let is_compared = self.days[0].is_some_and(|today| today.hr.is_some());
+        let earlier = self.earlier.heart_rates().take_while(|_| is_compared);
+        let known = self.days[1..].iter().flatten().filter_map(|day| day.hr).chain(earlier);
         let days = recent.iter_mut().zip(known).map(|(place, hr)| *place = hr).count();
         if days < BASELINE_DAYS {
             return HrBaseline { days, mean: None, spread: None };

@@ -56,10 +56,10 @@ language c as 'MODULE_PATHNAME', 'recovery_result_wrapper';
 create aggregate recovery(
   score_date date, sleep_target_hours double precision, local_date date, stress double precision,
   sleep double precision, hr double precision, training_load double precision
-) (sfunc = recovery_step, stype = internal, sspace = 2048, finalfunc = recovery_result, parallel = safe);
+) (sfunc = recovery_step, stype = internal, sspace = 2560, finalfunc = recovery_result, parallel = safe);
 comment on aggregate recovery(date, double precision, date, double precision, double precision, double precision,
   double precision) is
-  'The recovery score of score_date from one row a local day of the 31 days up to it, in any order.';
+  'The recovery score of score_date from one row for each local day, in any order: the 31 days up to it, and before them the last 14 with any input and the last 14 with a heart rate where the month lacks them.';
 
 create function recovery_curves()
 returns table (component text, weight double precision, formula text, source text, formula_version text)

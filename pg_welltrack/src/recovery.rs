@@ -2,7 +2,7 @@
 //! how.
 //!
 //! Promises: one pass, nothing allocated per row, the same answer in any order of rows. Stops at the answer: which
-//! days to score, and where scores are kept, is the schema's.
+//! days to score, how far back to read, and where scores are kept, is the schema's.
 
 use std::cell::OnceCell;
 
@@ -53,6 +53,10 @@ fn recovery_step(
     else {
         return Ok(state);
     };
+    // An infinite date is no day.
+    if local_date.is_infinity() || local_date.is_neg_infinity() {
+        return Ok(state);
+    }
     let score_date = score_date.to_pg_epoch_days();
     if !state.initialized() {
         let window = Window::new(sleep_target_hours).map_err(Error::Window)?;
@@ -115,10 +119,10 @@ extension_sql!(
     "create aggregate recovery(
        score_date date, sleep_target_hours double precision, local_date date, stress double precision,
        sleep double precision, hr double precision, training_load double precision
-     ) (sfunc = recovery_step, stype = internal, sspace = 2048, finalfunc = recovery_result, parallel = safe);
+     ) (sfunc = recovery_step, stype = internal, sspace = 2560, finalfunc = recovery_result, parallel = safe);
      comment on aggregate recovery(date, double precision, date, double precision, double precision, double precision,
        double precision) is
-       'The recovery score of score_date from one row a local day of the 31 days up to it, in any order.';",
+       'The recovery score of score_date from one row for each local day, in any order: the 31 days up to it, and before them the last 14 with any input and the last 14 with a heart rate where the month lacks them.';",
     name = "recovery",
     requires = [recovery_step, recovery_result]
 );

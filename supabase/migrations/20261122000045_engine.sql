@@ -33,7 +33,7 @@ create table public.wt_recovery_scores (
 comment on table public.wt_recovery_scores is
   'A row for each day with stress, sleep, resting heart rate or training in the week; a heuristic without medical meaning';
 comment on column public.wt_recovery_scores.status is
-  'scored; calibrating: days_missing more of the last 31 days would need data; insufficient: fewer than two components';
+  'scored; calibrating: a score needs days_missing more days with data; insufficient: fewer than two components';
 comment on column public.wt_recovery_scores.weights_used is 'share of each component, adding up to 1; renormalised where one is missing';
 comment on column public.wt_recovery_scores.raw_data is 'the numbers that went in: minutes, beats per minute, training loads, days';
 -- As with daily values, what the engine writes is spared the trigger.

@@ -24,16 +24,21 @@ declare
   units text[];
   first_days date[];
   last_days date[];
+  dependent_days date[];
 begin
   -- After a first import a profile has years to score: the portion ends where its days add up to a lot. The profile is held, and
   -- first, as by whoever deletes it: they wait for us, and we pass by what they hold.
   select array_agg(c.id), array_agg(c.user_id), array_agg(c.sleep_target_hours), array_agg(c.units),
-         array_agg(c.score_from), array_agg(c.last_day)
-  into ids, owners, sleep_targets, units, first_days, last_days
+         array_agg(c.score_from), array_agg(c.last_day), array_agg(c.dependent_day)
+  into ids, owners, sleep_targets, units, first_days, last_days, dependent_days
   from (select m.*, sum(m.last_day - m.score_from + 1) over (order by m.id) as days, row_number() over (order by m.id) as n
         from (select k.id, k.user_id, p.sleep_target_hours, p.preferences ->> 'units' as units, k.score_from,
-                     least(k.score_to + 30, as_of) as last_day
+                     least(l.dependent_day, as_of) as last_day, l.dependent_day
               from public.wt_engine_marks k join public.wt_profiles p on p.id = k.id
+              cross join lateral (
+                select case when k.score_to + 30 < as_of then wt_private.last_dependent(k.id, k.score_to)
+                            else k.score_to + 30 end as dependent_day
+                offset 0) l
               where k.id between first_id and last_id
                 and (k.score_from <= as_of or k.forecast_due and wt_private.sees_goals(k.score_to, as_of))
               order by k.id
@@ -50,10 +55,10 @@ begin
   forecasts := wt_private.forecast_goals(ids, units, as_of);
   -- Later days still depend on the last changed ones, and the forecast's window moves on: the mark waits for the next day.
   update public.wt_engine_marks m
-  set score_from = case when m.score_to + 31 > as_of then greatest(m.score_from, as_of + 1) end,
-      score_to = case when m.score_to + 31 > as_of then m.score_to end,
+  set score_from = case when c.dependent_day >= as_of then greatest(m.score_from, as_of + 1) end,
+      score_to = case when c.dependent_day >= as_of then m.score_to end,
       forecast_due = m.forecast_due and not wt_private.sees_goals(m.score_to, as_of), updated_at = now()
-  from unnest(ids) c (id)
+  from unnest(ids, dependent_days) c (id, dependent_day)
   where m.id = c.id;
 end $$;
 

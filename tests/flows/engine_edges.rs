@@ -2,7 +2,7 @@
 //!
 //! Promises: each case has a verdict of its own. Stops at single cases: what holds for any history is in `engine_runs` and `recovery`.
 
-use crate::days::{date, live, night, plain_days, reading, run, scores, send, values};
+use crate::days::{date, live, night, plain_days, reading, run, scores, send, touched, values, versions};
 use crate::readings::{MONDAY, iso};
 use postgres::Client;
 use serde_json::{Value, json};
@@ -189,4 +189,45 @@ fn a_run_for_a_day_long_past_leaves_a_new_goal_to_one_that_sees_its_present() {
     }
     night(&db, 29);
     assert_eq!(forecast(&db).expect("a forecast")["status"], "on_track");
+}
+
+#[test]
+fn who_measures_every_fifth_day_is_scored_as_soon_as_fourteen_days_are_known() {
+    let db = TestDb::new();
+    let ada = db.sign_up("ada@example.com");
+    live(&db, ada, &plain_days((0..100).step_by(5)));
+    night(&db, 99);
+    let rows = scores(&db, ada);
+    let row = |day| {
+        let row: &Value = &rows[&date(day)];
+        (row["status"].clone(), row["days_missing"].clone(), row["missing_inputs"].clone())
+    };
+    // The thirteenth day and the fourteenth; from the fifteenth on there are fourteen heart rates to compare with.
+    assert_eq!(row(60), (json!("calibrating"), json!(1), json!(["hr"])));
+    assert_eq!(row(65), (json!("scored"), json!(0), json!(["hr"])));
+    assert_eq!(row(70), (json!("scored"), json!(0), json!([])));
+    assert_eq!(rows[&date(95)]["raw_data"]["hr_baseline_days"], 14);
+    assert_eq!(rows[&date(95)]["raw_data"]["input_days"], 14);
+    // What is told is what was computed, on days with readings and on those with the week's training alone.
+    let sql = "select s.score_date::text from public.wt_recovery_scores s,
+                 public.explain_recovery(s.profile_id, s.score_date) e
+               where (e ->> 'status', e -> 'recovery_score', e -> 'days_missing',
+                      (e -> 'inputs') || (e -> 'baselines'))
+                 is distinct from (s.status::text, coalesce(to_jsonb(s.recovery_score), 'null'), to_jsonb(s.days_missing),
+                                   s.raw_data)";
+    let untold = db.api(ada.caller()).query(sql, &[]).expect("she may ask");
+    assert!(untold.is_empty(), "{:?}", untold.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>());
+    let shown: Value = db
+        .api(ada.caller())
+        .query_one("select to_jsonb(b) from public.wt_baselines b where b.metric_type = 'hr'", &[])
+        .expect("her own")
+        .get(0);
+    assert_eq!(shown["is_complete"], json!(true), "the app shows a baseline, and the score has one");
+
+    // A heart rate long before all others is the first of fourteen until fourteen others came after it, and no longer.
+    let before = versions(&db, ada);
+    live(&db, ada, &[reading("hr", 2, 64.0)]);
+    night(&db, 99);
+    let reached = touched(&before, &versions(&db, ada), "score");
+    assert_eq!(reached, (2..=65).chain([70]).map(date).collect::<Vec<_>>());
 }

@@ -53,7 +53,7 @@ def days_before(values, day, count):
 
 
 def hr_component(hr, day):
-    earlier = days_before(hr, day, 30)
+    earlier = hr[:day]
     baseline = earlier[~np.isnan(earlier)][-BASELINE_DAYS:]
     if len(baseline) < BASELINE_DAYS:
         return np.nan
@@ -90,8 +90,8 @@ def judge(stress, sleep, hr, load, day):
     }
     known = {name: float(value) for name, value in components.items() if not np.isnan(value)}
 
-    month = np.array([stress, sleep, hr, load])[:, max(0, day - 30) : day + 1]
-    input_days = int((~np.isnan(month)).any(axis=0).sum())
+    so_far = np.array([stress, sleep, hr, load])[:, : day + 1]
+    input_days = int((~np.isnan(so_far)).any(axis=0).sum())
     days_missing = max(0, BASELINE_DAYS - input_days)
     status = "calibrating" if days_missing else "scored" if len(known) >= 2 else "insufficient"
     score = None

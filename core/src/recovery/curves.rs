@@ -51,8 +51,8 @@ pub const CURVES: [Curve; 4] = [
         component: Component::Hr,
         label: "hr",
         weight: 0.20,
-        formula: "100 / (1 + exp(1.702 x (resting HR - mean) / max(SD, 1 bpm))), mean and SD of the last 14 days with a \
-                  reading in the 30 days before",
+        formula: "100 / (1 + exp(1.702 x (resting HR - mean) / max(SD, 1 bpm))), mean and SD of the last 14 days before \
+                  that have a reading",
         source: "a z-score against one's own rolling baseline, as Plews et al. 2013 (Sports Med 43:773) and Buchheit 2014 \
                  (Front Physiol 5:73) advise for resting heart rate measures; the logistic with 1.702 approximates the \
                  normal distribution (Camilli 1994, J Educ Behav Stat 19:293), so 100 x the share of baseline days \

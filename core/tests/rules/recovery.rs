@@ -39,6 +39,12 @@ fn months() -> impl Strategy<Value = Month> {
         .prop_flat_map(|known| prop::collection::vec(prop::option::weighted(known, day()), WINDOW_DAYS))
 }
 
+/// Half a year, of which a month may have little.
+fn histories() -> impl Strategy<Value = Month> {
+    prop::sample::select(vec![0.05, 0.1, 0.3, 0.6])
+        .prop_flat_map(|known| prop::collection::vec(prop::option::weighted(known, day()), 180))
+}
+
 /// A month with all four inputs on every day.
 fn complete() -> impl Strategy<Value = Month> {
     let day = (0.0..100.0, 0.0..900.0, 35.0..90.0, 1.0..900.0);
@@ -154,24 +160,64 @@ proptest! {
 
     #[test]
     fn the_order_of_days_does_not_matter(
-        (month, order) in months().prop_flat_map(|month| (Just(month), Just((0..WINDOW_DAYS).collect::<Vec<_>>()).prop_shuffle())),
+        (days, order) in histories().prop_flat_map(|days| {
+            let order: Vec<usize> = (0..days.len()).collect();
+            (Just(days), Just(order).prop_shuffle())
+        }),
     ) {
         let mut shuffled = Window::new(8.0).unwrap();
         for days_before in order {
-            if let Some(day) = month[days_before] {
+            if let Some(day) = days[days_before] {
                 shuffled.insert(days_before as i64, day).unwrap();
             }
         }
-        prop_assert_eq!(shuffled.score(), score(&month));
+        prop_assert_eq!(shuffled.score(), score(&days));
     }
 
     #[test]
-    fn days_outside_the_window_change_nothing(month in months(), day in day(), beyond in 31..i64::MAX) {
-        let mut window = window(8.0, &month);
-        for days_before in [beyond, -beyond, -1, i64::MIN] {
+    fn later_days_change_nothing_and_earlier_ones_only_what_the_month_lacks(days in histories(), day in day(), beyond in 31..i64::MAX) {
+        let mut window = window(8.0, &days);
+        for days_before in [-beyond, -1, i64::MIN] {
             window.insert(days_before, day).unwrap();
         }
-        prop_assert_eq!(window.score(), score(&month));
+        prop_assert_eq!(window.score(), score(&days));
+        let month = days[..WINDOW_DAYS].to_vec();
+        let (Some(long), Some(short)) = (score(&days), score(&month)) else { return Ok(()) };
+        for index in [STRESS, SLEEP, LOAD] {
+            prop_assert_eq!(long.components[index], short.components[index]);
+        }
+        if short.days_missing == 0 && (short.inputs.resting_hr_bpm.is_none() || short.components[HR].is_some()) {
+            prop_assert_eq!(long, short);
+        }
+    }
+
+    #[test]
+    fn a_baseline_is_the_last_fourteen_days_however_far_apart_they_lie(days in histories()) {
+        let Some(recovery) = score(&days) else { return Ok(()) };
+        let input_days = days.iter().flatten().filter(|day| **day != Day::default()).count();
+        prop_assert_eq!(recovery.days_missing, BASELINE_DAYS.saturating_sub(input_days));
+        if recovery.inputs.resting_hr_bpm.is_some() {
+            let beats: Vec<f64> = days[1..].iter().flatten().filter_map(|day| day.hr).take(BASELINE_DAYS).collect();
+            prop_assert_eq!(recovery.inputs.hr_baseline_days, beats.len());
+            let mean = (beats.len() == BASELINE_DAYS).then(|| sum(beats.into_iter()) / BASELINE_DAYS as f64);
+            prop_assert_eq!(recovery.inputs.hr_baseline_bpm, mean);
+        }
+    }
+
+    #[test]
+    fn the_last_fourteen_earlier_days_are_as_good_as_all_of_them(days in histories()) {
+        // What the schema reads where the month is not enough.
+        let mut some = days.clone();
+        let (mut beats, mut others) = (0, 0);
+        for day in some.iter_mut().skip(WINDOW_DAYS) {
+            let Some(known) = day.filter(|day| *day != Day::default()) else { continue };
+            let count = if known.hr.is_some() { &mut beats } else { &mut others };
+            *count += 1;
+            if *count > BASELINE_DAYS {
+                *day = None;
+            }
+        }
+        prop_assert_eq!(score(&some), score(&days));
     }
 
     #[test]
@@ -235,22 +281,26 @@ fn the_heart_rate_is_measured_against_the_last_fourteen_days_that_have_one() {
 }
 
 #[test]
-fn a_heart_rate_thirty_days_back_is_the_last_that_counts() {
+fn a_baseline_of_thirteen_heart_rates_is_completed_by_the_last_one_before_the_month() {
     let mut month = usual();
     for day in &mut month[14..=29] {
         day.as_mut().unwrap().hr = None;
     }
     // Thirteen near ones, and one on the first day of the window.
     month[30].as_mut().unwrap().hr = Some(60.0);
-    let inputs = score(&month).unwrap().inputs;
-    assert_eq!((inputs.hr_baseline_days, inputs.hr_baseline_bpm.is_some()), (14, true));
+    let inputs_with_thirty_days_back = score(&month).unwrap().inputs;
+    assert_eq!(inputs_with_thirty_days_back.hr_baseline_bpm, Some((13.0 * 55.0 + 60.0) / 14.0));
     month[30].as_mut().unwrap().hr = None;
     let inputs = score(&month).unwrap().inputs;
     assert_eq!((inputs.hr_baseline_days, inputs.hr_baseline_bpm), (13, None));
-    // A day earlier is outside.
-    let mut window = window(8.0, &month);
-    window.insert(31, Day { hr: Some(60.0), ..Day::default() }).unwrap();
-    assert_eq!(window.score().unwrap().inputs.hr_baseline_days, 13);
+    // A day earlier than the window completes what the window lacks, and it alone.
+    let mut with_earlier = window(8.0, &month);
+    with_earlier.insert(31, Day { hr: Some(60.0), ..Day::default() }).unwrap();
+    assert_eq!(with_earlier.score().unwrap().inputs, inputs_with_thirty_days_back);
+    month[0].as_mut().unwrap().hr = None;
+    let mut without_today = window(8.0, &month);
+    without_today.insert(31, Day { hr: Some(60.0), ..Day::default() }).unwrap();
+    assert_eq!(without_today.score().unwrap().inputs.hr_baseline_days, 13, "there is nothing to compare");
 }
 
 #[test]

@@ -116,6 +116,9 @@ pub(super) struct Goal {
     pub(super) unit: String,
     pub(super) deadline: Option<Date>,
     pub(super) forecast: Option<Forecast>,
+    /// Pounds and miles instead of kilograms and kilometres.
+    #[serde(skip)]
+    pub(super) is_imperial: bool,
     #[serde(skip)]
     pub(super) seen: Seen,
 }
@@ -177,7 +180,10 @@ pub(super) fn read(client: &mut Client, who: &Who) -> Result<Person> {
             &[&who.profile_id, &who.last_day.to_string()],
         )?;
         let mut goals: Vec<Goal> = serde_json::from_value(profile["goals"].clone())?;
+        let units = "select coalesce(preferences ->> 'units' = 'imperial', false) from public.wt_profiles where id = $1";
+        let is_imperial = tx.query_one(units, &[&who.profile_id])?.try_get(0)?;
         for goal in &mut goals {
+            goal.is_imperial = is_imperial;
             goal.seen = seen(tx, who, goal)?;
         }
         Ok(Person { name: who.name.clone(), days: days(tx, who)?, why: serde_json::from_value(why)?, goals })
@@ -231,9 +237,13 @@ fn seen(tx: &mut Transaction<'_>, who: &Who, goal: &Goal) -> Result<Seen> {
     let first = last.checked_sub(Span::new().days(WINDOW - 1))?;
     let arguments: [&(dyn ToSql + Sync); 4] =
         [&who.profile_id, &goal.metric_type, &first.to_string(), &last.to_string()];
+    // As the forecast: what adds up in the course of a day counts once the day is over where the person is.
     let values = "select d.day::date as day, (to_jsonb(v) ->> $2)::float8 as value
                   from generate_series($3::text::timestamp, $4::text::timestamp, interval '1 day') d (day)
                   left join public.wt_daily_values v on v.profile_id = $1 and v.local_date = d.day
+                    and ($2 not in ('steps', 'calories', 'distance', 'active_minutes')
+                         or v.local_date < (select (now() at time zone u.timezone)::date
+                                            from public.wt_users u where u.id = v.user_id))
                   order by d.day";
     let rows = tx.query(&format!("select value from ({values}) v"), &arguments)?;
     let values_seen = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<_>>()?;

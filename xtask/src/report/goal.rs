@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use plotters::style::RGBColor;
 use welltrack_core::MetricType;
 use welltrack_core::metric::Unit;
+use welltrack_core::units::to_canonical;
 
 use super::axis::{Axis, number, short};
 use super::canvas::{Key, Mark, colour, draw};
@@ -17,7 +18,7 @@ const VALUE: RGBColor = colour::BLUE;
 const LINE: RGBColor = colour::RED;
 const TARGET: RGBColor = colour::GREEN;
 
-/// How a metric is shown: its name, its unit, how many stored units make one of those, and digits after the point.
+/// How a metric is shown: its name, the person's unit, how many stored units make one of those, and digits after the point.
 pub(super) struct Shown {
     pub(super) name: String,
     pub(super) unit: String,
@@ -35,14 +36,18 @@ impl Shown {
             Some(MetricType::Spo2) => "blood oxygen".to_owned(),
             _ => goal.metric_type.replace('_', " "),
         };
-        let (unit, divide, decimals) = match metric.map(|metric| metric.spec().unit) {
-            Some(Unit::Minute) if metric == Some(MetricType::Sleep) => ("hours", 60.0, 1),
-            Some(Unit::Metre) => ("km", 1000.0, 1),
-            Some(Unit::Count) => ("steps", 1.0, 0),
-            Some(Unit::Score) => ("points", 1.0, 0),
-            Some(Unit::Kilogram | Unit::Percent | Unit::MlPerKgMin) => (goal.unit.as_str(), 1.0, 1),
-            _ => (goal.unit.as_str(), 1.0, 0),
+        let (unit, decimals) = match metric.map(|metric| metric.spec().unit) {
+            Some(Unit::Minute) if metric == Some(MetricType::Sleep) => ("hours", 1),
+            Some(Unit::Metre) => (if goal.is_imperial { "mi" } else { "km" }, 1),
+            Some(Unit::Kilogram) if goal.is_imperial => ("lb", 1),
+            Some(Unit::Count) => ("steps", 0),
+            Some(Unit::Score) => ("points", 0),
+            Some(Unit::Kilogram | Unit::Percent | Unit::MlPerKgMin) => (goal.unit.as_str(), 1),
+            _ => (goal.unit.as_str(), 0),
         };
+        // Every unit above is one that `units` knows.
+        let divide =
+            metric.and_then(|metric| to_canonical(metric, 1.0, Some(unit), None).ok()).unwrap_or(1.0);
         Self { name, unit: unit.to_owned(), divide, decimals }
     }
 
@@ -170,4 +175,27 @@ fn described(goal: &Goal, shown: &Shown, values: &[Option<f64>]) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::somebody;
+    use super::*;
+
+    #[test]
+    fn a_goal_is_told_in_the_units_that_its_person_chose() {
+        let told = |metric: &str, unit: &str, target_value: f64| {
+            [false, true].map(|is_imperial| {
+                let mut goal = somebody("Ada", 1).goals.remove(0);
+                goal =
+                    Goal { metric_type: metric.into(), unit: unit.into(), target_value, is_imperial, ..goal };
+                Shown::of(&goal).named(target_value)
+            })
+        };
+        assert_eq!(told("weight", "kg", 75.0), ["weight 75 kg", "weight 165.3 lb"]);
+        assert_eq!(told("distance", "m", 8046.72), ["distance 8 km", "distance 5 mi"]);
+        assert_eq!(told("sleep", "min", 450.0), ["sleep 7.5 hours", "sleep 7.5 hours"]);
+        assert_eq!(told("steps", "count", 10_000.0), ["10,000 steps", "10,000 steps"]);
+        assert_eq!(told("spo2", "%", 97.5), ["blood oxygen 97.5 %", "blood oxygen 97.5 %"]);
+    }
 }

@@ -123,6 +123,7 @@ pub(crate) mod tests {
                 unit: "count".to_owned(),
                 deadline: None,
                 forecast: None,
+                is_imperial: false,
                 seen: Seen { first_day: Some(date(2024, 2, 28)), values: vec![None; 30], line: vec![] },
             }],
         }
