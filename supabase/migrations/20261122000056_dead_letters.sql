@@ -102,8 +102,10 @@ language sql stable security invoker set search_path = '' set enable_seqscan = o
       select c.reltuples::bigint from pg_catalog.pg_class c where c.oid = 'public.wt_webhook_events'::regclass)
       - w.pending - w.parked - r.processing - r.dead) end,
     'oldest_pending_seconds',
-    extract(epoch from clock_timestamp() - least(w.first_due, clock_timestamp())))
+    extract(epoch from t.now - least(w.first_due, t.now)))
   from waiting w cross join rest r
+  -- Read once: a second look at the clock is later, and nothing would be due in less than no time.
+  cross join (select clock_timestamp() as now offset 0) t
 $$;
 
 grant execute on function public.list_dead_letters(public.wt_provider, text, integer), public.show_dead_letter(uuid),
