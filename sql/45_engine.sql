@@ -22,7 +22,7 @@ create table public.wt_recovery_scores (
   weights_used jsonb not null default '{}',
   missing_inputs text[] not null default '{}',
   formula_version text not null,
-  raw_data jsonb not null default '{}',
+  raw_data welltrack.recovery_inputs,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   check ((recovery_score is not null) = (status = 'scored')),
@@ -35,7 +35,7 @@ comment on table public.wt_recovery_scores is
 comment on column public.wt_recovery_scores.status is
   'scored; calibrating: a score needs days_missing more days with data; insufficient: fewer than two components';
 comment on column public.wt_recovery_scores.weights_used is 'share of each component, adding up to 1; renormalised where one is missing';
-comment on column public.wt_recovery_scores.raw_data is 'the numbers that went in: minutes, beats per minute, training loads, days';
+comment on column public.wt_recovery_scores.raw_data is 'the numbers that went in, as one row: minutes, beats per minute, training loads, days';
 -- As with daily values, what the engine writes is spared the trigger.
 call wt_private.protect('public.wt_recovery_scores', 'read_own', touched => false);
 create trigger touch before insert or update on public.wt_recovery_scores

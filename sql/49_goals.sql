@@ -92,13 +92,14 @@ grant execute on function public.end_goal(uuid) to authenticated, service_role;
 -- One call for a home screen; day null: the caller's today.
 --   {"day", "profiles": [{"profile_id", "display_name",
 --     "values": {metric: {"value", "unit", "baseline", "spread", "calibration"}},
---     "recovery": {"score_date", "status", "days_missing", "recovery_score", "missing_inputs"} or null,
+--     "recovery": {"score_date", "status", "days_missing", "recovery_score", "missing_inputs", "narrative"} or null,
 --     "training_load_7d", "goals": [{"id", "metric_type", "target_value", "unit", "direction", "deadline",
 --       "forecast": {"status", "as_of", "current_value", "projected_date", "projected_low", "projected_high", "confidence",
 --                    "narrative"} or null}],
 --     "connections": [{"provider", "is_connected", "last_sync_at"}]}]}
 -- A metric is listed if the day has a value or the person a baseline. training_load_7d: minutes x intensity of the day and the six
--- before it, null if none of them has any.
+-- before it, null if none of them has any. recovery.narrative: where the scores of the last 30 days are heading; null with fewer
+-- than three of them.
 -- Errors: PT401 without a signed-in person, 22023 for a day before 1970 or after 2100.
 create function public.my_daily_summary(day date default null) returns jsonb
 language plpgsql stable security invoker set search_path = '' set jit = off as $$
@@ -126,7 +127,11 @@ begin
         where jsonb_typeof(v.value -> m.metric::text) = 'number' or b.baseline_value is not null),
       'recovery', (
         select jsonb_build_object('score_date', s.score_date, 'status', s.status, 'days_missing', s.days_missing,
-                                  'recovery_score', s.recovery_score, 'missing_inputs', s.missing_inputs)
+                                  'recovery_score', s.recovery_score, 'missing_inputs', s.missing_inputs,
+                                  'narrative', (
+                                    select welltrack.recovery_narrative(welltrack.linear_regression(t.recovery_score, t.score_date))
+                                    from public.wt_recovery_scores t
+                                    where t.user_id = me and t.profile_id = p.id and t.score_date between today - 29 and today))
         from public.wt_recovery_scores s
         where s.user_id = me and s.profile_id = p.id and s.score_date = today),
       'training_load_7d', (

@@ -1,4 +1,4 @@
-//! A forecast in a sentence or three.
+//! A forecast in a sentence or two, and where the recovery score is heading in one.
 //!
 //! Promises: the same numbers always give the same words, in a tone that suggests and never orders, in the person's units,
 //! rounded to what a person would say; whatever is unknown is left out. It needs no model: it is what stands there when
@@ -22,7 +22,7 @@ const LARGEST: f64 = 1e9;
 
 /// What there is to tell. Numbers are in the metric's unit.
 #[derive(Clone, Copy, Debug)]
-pub struct Story<'a> {
+pub struct Story {
     /// What the goal is about.
     pub metric: MetricType,
     /// What the forecast came to.
@@ -43,8 +43,6 @@ pub struct Story<'a> {
     pub deadline: Option<EpochDay>,
     /// R², 0 to 1.
     pub confidence: Option<f64>,
-    /// The line through the recovery scores of the last 30 days.
-    pub recovery: Option<&'a Line>,
     /// Pounds and miles instead of kilograms and kilometres.
     pub imperial: bool,
 }
@@ -171,7 +169,6 @@ impl fmt::Display for Spoken {
 ///     high: None,
 ///     deadline: None,
 ///     confidence: Some(0.8),
-///     recovery: None,
 ///     imperial: false,
 /// };
 /// assert_eq!(
@@ -180,7 +177,7 @@ impl fmt::Display for Spoken {
 /// );
 /// ```
 #[must_use]
-pub fn narrative(story: &Story<'_>) -> String {
+pub fn narrative(story: &Story) -> String {
     let speech = Speech::of(story.metric, story.imperial);
     let name = speech.name;
     let target = speech
@@ -240,11 +237,11 @@ pub fn narrative(story: &Story<'_>) -> String {
             said += " Your readings vary a lot, so you may want to take the date as a rough guide.";
         }
     }
-    said + recovery(story.recovery)
+    said
 }
 
 /// What the ups and downs of single readings do to the date.
-fn spread(story: &Story<'_>) -> String {
+fn spread(story: &Story) -> String {
     let (low, high) = (Spoken::day(story.low), Spoken::day(story.high));
     match (low, high) {
         (Some(low), Some(high)) if low.0 < high.0 => {
@@ -257,15 +254,16 @@ fn spread(story: &Story<'_>) -> String {
     }
 }
 
-fn recovery(line: Option<&Line>) -> &'static str {
-    match line.and_then(trend) {
-        Some((slope, error, t)) if slope > t * error => {
-            " Your recovery score is trending upward, which suggests good adaptation to your training load."
-        }
-        Some((slope, error, t)) if -slope > t * error => {
-            " Your recovery score is trending downward; some lighter days or more sleep may help."
-        }
-        Some(_) => " Your recovery score is holding steady.",
-        None => "",
-    }
+/// Where the line through somebody's recovery scores is heading, as far as it differs from no trend at the 5% level. `None` with
+/// fewer than three scores.
+#[must_use]
+pub fn recovery_narrative(scores: &Line) -> Option<&'static str> {
+    let (slope, error, t) = trend(scores)?;
+    Some(if slope > t * error {
+        "Your recovery score is trending upward, which suggests good adaptation to your training load."
+    } else if -slope > t * error {
+        "Your recovery score is trending downward; some lighter days or more sleep may help."
+    } else {
+        "Your recovery score is holding steady."
+    })
 }

@@ -12,8 +12,6 @@ mod earlier;
 
 use std::fmt;
 
-use serde::Serialize;
-
 pub use curves::{CURVES, Component, Curve};
 use earlier::Earlier;
 
@@ -128,33 +126,26 @@ impl Status {
 }
 
 /// The numbers that a score was made of, as `raw_data` keeps them.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inputs {
     /// The day's stress score, 0 to 100.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub stress_score: Option<f64>,
     /// The day's sleep.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sleep_minutes: Option<f64>,
     /// What the sleep is measured against.
     pub sleep_target_hours: f64,
     /// The day's resting heart rate.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub resting_hr_bpm: Option<f64>,
     /// Mean of the baseline days: the last [`BASELINE_DAYS`] before this one that have a heart rate. Missing until there are
     /// so many; days before the window are looked for only where this day has a heart rate to compare.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub hr_baseline_bpm: Option<f64>,
     /// Sample standard deviation of the baseline days, before the floor of 1 bpm.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub hr_spread_bpm: Option<f64>,
     /// How many days the baseline has, at most [`BASELINE_DAYS`].
     pub hr_baseline_days: usize,
     /// Load of the seven days that end with this one; missing when none of them has any.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub load_7d: Option<f64>,
     /// Usual load of seven days; missing until [`BASELINE_DAYS`] days of history.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub load_baseline_7d: Option<f64>,
     /// Days since the first load among the 28 days before, this day not counted.
     pub load_history_days: usize,
@@ -311,13 +302,6 @@ struct HrBaseline {
 }
 
 impl Inputs {
-    /// A JSON object with what is known.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        // Plain numbers under plain names: there is nothing that could fail.
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
     /// In the order of [`CURVES`], whose formulas these are.
     fn components(&self) -> [Option<f64>; 4] {
         let stress = self.stress_score.map(|stress| 100.0 - stress);

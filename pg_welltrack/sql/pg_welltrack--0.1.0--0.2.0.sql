@@ -38,10 +38,19 @@ create function intensity_factor(
 ) returns double precision immutable parallel safe
 language c as 'MODULE_PATHNAME', 'intensity_factor_wrapper';
 
+create type recovery_inputs as (
+  stress_score double precision, sleep_minutes double precision, sleep_target_hours double precision,
+  resting_hr_bpm double precision, hr_baseline_bpm double precision, hr_spread_bpm double precision,
+  hr_baseline_days integer, load_7d double precision, load_baseline_7d double precision, load_history_days integer,
+  input_days integer
+);
+comment on type recovery_inputs is
+  'What a recovery score was made of: scores, minutes, hours, beats per minute, training loads (minutes x intensity), days; null where nothing was measured.';
+
 create type recovery_day as (
   status text, days_missing integer, stress_component double precision, sleep_component double precision,
   hr_component double precision, load_component double precision, recovery_score double precision,
-  weights_used jsonb, missing_inputs text[], raw_data jsonb
+  weights_used jsonb, missing_inputs text[], raw_data recovery_inputs
 );
 
 create function recovery_step(
@@ -129,6 +138,9 @@ language c as 'MODULE_PATHNAME', 'forecast_wrapper';
 create function forecast_narrative(
   metric_type text, status text, current_value double precision, target_value double precision,
   slope_per_day double precision, projected_date date, projected_low date, projected_high date,
-  confidence double precision, recovery regression default null, units text default 'metric', deadline date default null
+  confidence double precision, units text default 'metric', deadline date default null
 ) returns text immutable parallel safe
 language c as 'MODULE_PATHNAME', 'forecast_narrative_wrapper';
+
+create function recovery_narrative(scores regression) returns text immutable strict parallel safe
+language c as 'MODULE_PATHNAME', 'recovery_narrative_wrapper';

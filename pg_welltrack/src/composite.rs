@@ -10,17 +10,51 @@ use pgrx::prelude::*;
 use crate::error::Error;
 
 /// The row `columns` of the type that the function called through `fcinfo` is declared to return.
-#[expect(unsafe_code, reason = "builds a composite value, as every C function does")]
+#[expect(unsafe_code, reason = "reads the function's declaration")]
 pub(crate) fn row<const COLUMNS: usize>(
     fcinfo: pg_sys::FunctionCallInfo,
     columns: [Option<pg_sys::Datum>; COLUMNS],
 ) -> Result<pg_sys::Datum, Error> {
+    // SAFETY: the server calls with a valid fcinfo; the descriptor is kept for as long as the query runs.
+    unsafe { form(descriptor(fcinfo)?, columns) }
+}
+
+/// The row `columns` of the type of one column, counted from 0, of the type that the function is declared to return.
+#[expect(unsafe_code, reason = "reads the function's declaration")]
+pub(crate) fn row_within<const COLUMNS: usize>(
+    fcinfo: pg_sys::FunctionCallInfo,
+    column: usize,
+    columns: [Option<pg_sys::Datum>; COLUMNS],
+) -> Result<pg_sys::Datum, Error> {
+    // SAFETY: as above; the descriptor that is looked up is held until the row is made.
+    unsafe {
+        let whole = descriptor(fcinfo)?;
+        let count = usize::try_from((*whole).natts).map_err(|_| Error::OtherType)?;
+        let of = (*whole).attrs.as_slice(count).get(column).ok_or(Error::OtherType)?.atttypid;
+        let descriptor = pg_sys::lookup_rowtype_tupdesc_noerror(of, -1, true);
+        if descriptor.is_null() {
+            return Err(Error::OtherType);
+        }
+        let made = form(descriptor, columns);
+        if (*descriptor).tdrefcount >= 0 {
+            pg_sys::DecrTupleDescRefCount(descriptor);
+        }
+        made
+    }
+}
+
+/// # Safety
+///
+/// `descriptor` is valid. That the columns are of its types is the business of whoever declares the type.
+#[expect(unsafe_code, reason = "builds a composite value, as every C function does")]
+unsafe fn form<const COLUMNS: usize>(
+    descriptor: pg_sys::TupleDesc,
+    columns: [Option<pg_sys::Datum>; COLUMNS],
+) -> Result<pg_sys::Datum, Error> {
     let mut nulls = columns.map(|column| column.is_none());
     let mut values = columns.map(|column| column.unwrap_or(pg_sys::Datum::null()));
-    // SAFETY: the server calls with a valid fcinfo; the arrays are as long as the descriptor, and the callers' columns
-    // are of the types that their SQL declares.
+    // SAFETY: as the caller promises; the arrays are as long as the descriptor.
     unsafe {
-        let descriptor = descriptor(fcinfo)?;
         if usize::try_from((*descriptor).natts) != Ok(COLUMNS) {
             return Err(Error::OtherType);
         }

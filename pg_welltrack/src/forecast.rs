@@ -1,4 +1,4 @@
-//! `forecast`: when a goal will be reached, and `forecast_narrative`, which says it in words.
+//! `forecast`: when a goal will be reached; `forecast_narrative` and `recovery_narrative`: words for it and for the score.
 //!
 //! Promises: what `welltrack_core` computes from the line and the goal that are handed in. Stops at the two: which
 //! readings make the line, and whether a forecast is due, is the schema's.
@@ -7,7 +7,7 @@ use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use welltrack_core::forecast::{Direction, EpochDay, Forecast, Goal, Status};
-use welltrack_core::narrative::{Story, narrative};
+use welltrack_core::narrative;
 
 use crate::composite::{composite, row};
 use crate::convert::{from_epoch_day, to_epoch_day};
@@ -69,15 +69,14 @@ fn forecast(
     Ok(Some(GoalForecast(row(fcinfo, columns)?)))
 }
 
-/// A forecast in a sentence or three, in English.
+/// A forecast in a sentence or two, in English.
 ///
 /// Arguments: the metric's label, the status of a forecast (also `calibrating`), latest and target value in the metric's
-/// unit, change per day, the dates and the confidence of the forecast, the line through the last month's recovery scores,
-/// `imperial` for pounds and miles (anything else is metric), and the goal's deadline. NULL means unknown and is left out of the words; a NULL
+/// unit, change per day, the dates and the confidence of the forecast, `imperial` for pounds and miles (anything else is metric), and the goal's deadline. NULL means unknown and is left out of the words; a NULL
 /// metric or status gives NULL.
 ///
 /// Errors: 22023 for an unknown metric or status. Source: `welltrack_core::narrative`.
-#[pg_extern(immutable, parallel_safe, requires = ["regression_types"])]
+#[pg_extern(immutable, parallel_safe)]
 #[allow(clippy::too_many_arguments, reason = "the columns of a forecast")]
 fn forecast_narrative(
     metric_type: Option<&str>,
@@ -89,13 +88,11 @@ fn forecast_narrative(
     projected_low: Option<Date>,
     projected_high: Option<Date>,
     confidence: Option<f64>,
-    recovery: default!(Option<Fitted>, "NULL"),
     units: default!(Option<&str>, "'metric'"),
     deadline: default!(Option<Date>, "NULL"),
 ) -> Result<Option<String>, ErrorReport> {
     let (Some(metric_type), Some(status)) = (metric_type, status) else { return Ok(None) };
-    let recovery = recovery.map(Fitted::line).transpose()?;
-    Ok(Some(narrative(&Story {
+    Ok(Some(narrative::narrative(&narrative::Story {
         metric: metric(metric_type)?,
         status: status.parse::<Status>().map_err(Error::Label)?,
         current: current_value,
@@ -106,7 +103,17 @@ fn forecast_narrative(
         high: projected_high.and_then(to_epoch_day),
         deadline: deadline.and_then(to_epoch_day),
         confidence,
-        recovery: recovery.as_ref(),
         imperial: units == Some("imperial"),
     })))
+}
+
+/// Where recovery scores are heading, in a sentence, in English: up, down, or neither at the 5% level.
+///
+/// `scores` is a line through recovery scores over days; `my_daily_summary` takes those of the last 30. NULL for NULL, and with fewer
+/// than three scores.
+///
+/// Source: `welltrack_core::narrative`.
+#[pg_extern(immutable, strict, parallel_safe, requires = ["regression_types"])]
+fn recovery_narrative(scores: Fitted) -> Result<Option<String>, ErrorReport> {
+    Ok(narrative::recovery_narrative(&scores.line()?).map(str::to_owned))
 }

@@ -9,18 +9,26 @@ use std::cell::OnceCell;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{Internal, IntoDatum, PgMemoryContexts};
-use welltrack_core::recovery::{CURVES, Day, FORMULA_VERSION, Recovery, Window};
+use welltrack_core::recovery::{CURVES, Day, FORMULA_VERSION, Inputs, Recovery, Window};
 
-use crate::composite::{composite, row};
+use crate::composite::{composite, row, row_within};
 use crate::convert::jsonb;
 use crate::error::Error;
 use crate::state;
 
 extension_sql!(
-    "create type recovery_day as (
+    "create type recovery_inputs as (
+       stress_score double precision, sleep_minutes double precision, sleep_target_hours double precision,
+       resting_hr_bpm double precision, hr_baseline_bpm double precision, hr_spread_bpm double precision,
+       hr_baseline_days integer, load_7d double precision, load_baseline_7d double precision, load_history_days integer,
+       input_days integer
+     );
+     comment on type recovery_inputs is
+       'What a recovery score was made of: scores, minutes, hours, beats per minute, training loads (minutes x intensity), days; null where nothing was measured.';
+     create type recovery_day as (
        status text, days_missing integer, stress_component double precision, sleep_component double precision,
        hr_component double precision, load_component double precision, recovery_score double precision,
-       weights_used jsonb, missing_inputs text[], raw_data jsonb
+       weights_used jsonb, missing_inputs text[], raw_data recovery_inputs
      );",
     name = "recovery_day"
 );
@@ -94,9 +102,30 @@ fn recovery_result(
         recovery.score.into_datum(),
         weights,
         missing,
-        jsonb(&recovery.inputs.to_json()),
+        Some(row_within(fcinfo, RAW_DATA, inputs(&recovery.inputs))?),
     ];
     Ok(Some(RecoveryDay(row(fcinfo, columns)?)))
+}
+
+/// The place of `raw_data` in a `recovery_day`.
+const RAW_DATA: usize = 9;
+
+/// The columns of `recovery_inputs`.
+fn inputs(inputs: &Inputs) -> [Option<pg_sys::Datum>; 11] {
+    let days = |days: usize| i32::try_from(days).ok().into_datum();
+    [
+        inputs.stress_score.into_datum(),
+        inputs.sleep_minutes.into_datum(),
+        inputs.sleep_target_hours.into_datum(),
+        inputs.resting_hr_bpm.into_datum(),
+        inputs.hr_baseline_bpm.into_datum(),
+        inputs.hr_spread_bpm.into_datum(),
+        days(inputs.hr_baseline_days),
+        inputs.load_7d.into_datum(),
+        inputs.load_baseline_7d.into_datum(),
+        days(inputs.load_history_days),
+        days(inputs.input_days),
+    ]
 }
 
 /// `weights_used` and `missing_inputs`, which depend on nothing but the components that are there and whether they made a

@@ -3,6 +3,8 @@
 //! Promises: the answer of `regr_slope`, `regr_intercept` and `regr_r2` with more digits, in any order and split over any
 //! number of workers; no NaN. Stops at the line.
 
+use std::num::NonZeroUsize;
+
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::datum::TryFromDatumError;
 use pgrx::heap_tuple::PgHeapTuple;
@@ -189,19 +191,21 @@ impl Fitted {
     }
 }
 
-/// Whatever somebody has written into a `regression` by hand, core can bear it.
+/// Whatever somebody has written into a `regression` by hand, core can bear it. The columns are taken by their places in the type:
+/// looking for their names took as long as the forecast.
 fn read(row: &PgHeapTuple<'_, AllocatedByRust>) -> Result<Line, TryFromDatumError> {
-    let points = row.get_by_name::<i64>("n")?;
-    let mean_x = row.get_by_name::<TimestampWithTimeZone>("mean_x")?;
+    let column = |index| NonZeroUsize::MIN.saturating_add(index);
+    let points = row.get_by_index::<i64>(column(0))?;
+    let mean_x = row.get_by_index::<TimestampWithTimeZone>(column(6))?;
     Ok(Line {
         points: points.and_then(|points| u64::try_from(points).ok()).unwrap_or_default(),
-        slope: row.get_by_name("slope_per_day")?,
-        intercept: row.get_by_name("intercept")?,
-        r_squared: row.get_by_name("r_squared")?,
-        residual_se: row.get_by_name("residual_se")?,
-        slope_se: row.get_by_name("slope_se")?,
+        slope: row.get_by_index(column(1))?,
+        intercept: row.get_by_index(column(2))?,
+        r_squared: row.get_by_index(column(3))?,
+        residual_se: row.get_by_index(column(4))?,
+        slope_se: row.get_by_index(column(5))?,
         mean_x: mean_x.map_or(0.0, |mean| to_unix(mean) as f64),
-        mean_y: row.get_by_name("mean_y")?.unwrap_or_default(),
-        sxx: row.get_by_name("sxx")?.unwrap_or_default(),
+        mean_y: row.get_by_index(column(7))?.unwrap_or_default(),
+        sxx: row.get_by_index(column(8))?.unwrap_or_default(),
     })
 }

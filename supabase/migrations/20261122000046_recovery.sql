@@ -60,11 +60,10 @@ begin
   using (
     select c.profile_id, c.user_id, c.day,
            -- The month is nearly always enough: only where it lacks a baseline is more of the past read.
-           case when (s.r).days_missing > 0 or (s.r).hr_component is null and (s.r).raw_data ? 'resting_hr_bpm'
+           case when (s.r).days_missing > 0 or (s.r).hr_component is null and ((s.r).raw_data).resting_hr_bpm is not null
                 then wt_private.recovery(c.profile_id, c.day, c.sleep_target) else s.r end as r
-    from (select u.profile_id, u.user_id, u.sleep_target, u.first_day + n as day
+    from (select u.profile_id, u.user_id, u.sleep_target, u.first_day + generate_series(0, u.last_day - u.first_day) as day
           from unnest(ids, owners, sleep_targets, first_days, last_days) u (profile_id, user_id, sleep_target, first_day, last_day)
-          cross join lateral generate_series(0, u.last_day - u.first_day) n
           offset 0) c
     cross join lateral (
       select welltrack.recovery(c.day, c.sleep_target, v.local_date, v.stress, v.sleep, v.hr, v.training_load) as r
@@ -128,7 +127,7 @@ begin
     with input as (
       select e.key, e.value, e.key in ('hr_baseline_bpm', 'hr_spread_bpm', 'hr_baseline_days', 'load_baseline_7d',
                                        'load_history_days') as is_baseline
-      from jsonb_each(r.raw_data) e
+      from jsonb_each(jsonb_strip_nulls(to_jsonb(r.raw_data))) e
     )
     select jsonb_build_object(
       'profile_id', $1, 'score_date', day, 'status', coalesce(r.status, 'no_data'), 'days_missing', r.days_missing,

@@ -18,6 +18,7 @@ create function wt_private.engine_portion(
 ) language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off
 set enable_hashjoin = off set enable_bitmapscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
+  marks tid[];
   ids uuid[];
   owners uuid[];
   sleep_targets double precision[];
@@ -28,11 +29,11 @@ declare
 begin
   -- After a first import a profile has years to score: the portion ends where its days add up to a lot. The profile is held, and
   -- first, as by whoever deletes it: they wait for us, and we pass by what they hold.
-  select array_agg(c.id), array_agg(c.user_id), array_agg(c.sleep_target_hours), array_agg(c.units),
+  select array_agg(c.place), array_agg(c.id), array_agg(c.user_id), array_agg(c.sleep_target_hours), array_agg(c.units),
          array_agg(c.score_from), array_agg(c.last_day), array_agg(c.dependent_day)
-  into ids, owners, sleep_targets, units, first_days, last_days, dependent_days
+  into marks, ids, owners, sleep_targets, units, first_days, last_days, dependent_days
   from (select m.*, sum(m.last_day - m.score_from + 1) over (order by m.id) as days, row_number() over (order by m.id) as n
-        from (select k.id, k.user_id, p.sleep_target_hours, p.preferences ->> 'units' as units, k.score_from,
+        from (select k.ctid as place, k.id, k.user_id, p.sleep_target_hours, p.preferences ->> 'units' as units, k.score_from,
                      least(l.dependent_day, as_of) as last_day, l.dependent_day
               from public.wt_engine_marks k join public.wt_profiles p on p.id = k.id
               cross join lateral (
@@ -58,8 +59,9 @@ begin
   set score_from = case when c.dependent_day >= as_of then greatest(m.score_from, as_of + 1) end,
       score_to = case when c.dependent_day >= as_of then m.score_to end,
       forecast_due = m.forecast_due and not wt_private.sees_goals(m.score_to, as_of), updated_at = now()
-  from unnest(ids, dependent_days) c (id, dependent_day)
-  where m.id = c.id;
+  -- Where it was claimed: nobody else has written it since.
+  from unnest(marks, dependent_days) c (place, dependent_day)
+  where m.ctid = c.place;
 end $$;
 
 -- Any marked profile, at random by where its mark lies; null where there is none. Engines that begin in different places seldom come

@@ -373,6 +373,8 @@ fn the_home_screen_shows_the_callers_day_and_nobody_elses() {
     assert_eq!(profile["values"]["hr"]["calibration"], "complete");
     assert!(profile["values"].get("spo2").is_none());
     assert_eq!(profile["recovery"]["status"], "scored");
+    // Every other morning's pulse is quicker: the scores go up and down and nowhere.
+    assert_eq!(profile["recovery"]["narrative"], "Your recovery score is holding steady.");
     assert_eq!(profile["training_load_7d"], 840.0);
     assert_eq!(
         (&profile["goals"][0]["id"], &profile["goals"][0]["forecast"]["status"]),
@@ -383,6 +385,9 @@ fn the_home_screen_shows_the_callers_day_and_nobody_elses() {
 
     let quiet = summary(ada.caller(), None).expect("today");
     assert_eq!(quiet["profiles"][0]["recovery"], Value::Null);
+    let calibrating = summary(ada.caller(), Some(date(10))).expect("an early day");
+    assert_eq!(calibrating["profiles"][0]["recovery"]["status"], "calibrating");
+    assert_eq!(calibrating["profiles"][0]["recovery"]["narrative"], Value::Null, "there are no scores yet");
     assert_eq!(quiet["profiles"][0]["values"]["sleep"]["value"], Value::Null, "a baseline alone: {quiet}");
     let eves = summary(eve.caller(), Some(date(30))).expect("her day");
     assert_eq!(eves["profiles"].as_array().map(Vec::len), Some(1));

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use welltrack_core::recovery::{
-    BASELINE_DAYS, CURVES, Day, Recovery, Status, WINDOW_DAYS, Window, WindowError,
+    BASELINE_DAYS, CURVES, Day, Inputs, Recovery, Status, WINDOW_DAYS, Window, WindowError,
 };
 
 const STRESS: usize = 0;
@@ -229,8 +229,15 @@ proptest! {
             for value in recovery.components.into_iter().chain([recovery.score]).flatten() {
                 prop_assert!((0.0..=100.0).contains(&value), "{value}");
             }
-            let json: serde_json::Value = serde_json::from_str(&recovery.inputs.to_json()).unwrap();
-            prop_assert!(json.as_object().unwrap().values().all(serde_json::Value::is_number));
+            let Inputs {
+                stress_score, sleep_minutes, sleep_target_hours, resting_hr_bpm, hr_baseline_bpm, hr_spread_bpm, load_7d,
+                load_baseline_7d, ..
+            } = recovery.inputs;
+            let known = [
+                stress_score, sleep_minutes, Some(sleep_target_hours), resting_hr_bpm, hr_baseline_bpm, hr_spread_bpm, load_7d,
+                load_baseline_7d,
+            ];
+            prop_assert!(known.into_iter().flatten().all(f64::is_finite), "{:?}", recovery.inputs);
         }
     }
 }
@@ -388,20 +395,36 @@ fn a_day_counts_once() {
 }
 
 #[test]
-fn json_holds_what_is_known_and_leaves_out_the_rest() {
+fn a_score_says_what_it_was_made_of() {
     let recovery = score(&usual()).unwrap();
     assert_eq!(recovery.weights_json(), r#"{"stress":0.25,"sleep":0.3,"hr":0.2,"load":0.25}"#);
-    let json: serde_json::Value = serde_json::from_str(&recovery.inputs.to_json()).unwrap();
-    let expected = serde_json::json!({
-        "stress_score": 30.0, "sleep_minutes": 420.0, "sleep_target_hours": 8.0, "resting_hr_bpm": 55.0,
-        "hr_baseline_bpm": 55.0, "hr_spread_bpm": 0.0, "hr_baseline_days": 14, "load_7d": 420.0,
-        "load_baseline_7d": 420.0, "load_history_days": 28, "input_days": 31,
-    });
-    assert_eq!(json, expected);
+    let expected = Inputs {
+        stress_score: Some(30.0),
+        sleep_minutes: Some(420.0),
+        sleep_target_hours: 8.0,
+        resting_hr_bpm: Some(55.0),
+        hr_baseline_bpm: Some(55.0),
+        hr_spread_bpm: Some(0.0),
+        hr_baseline_days: 14,
+        load_7d: Some(420.0),
+        load_baseline_7d: Some(420.0),
+        load_history_days: 28,
+        input_days: 31,
+    };
+    assert_eq!(recovery.inputs, expected);
     let bare: Month = [vec![None; 6], vec![Some(Day { load: Some(5.0), ..Day::default() })]].concat();
-    let bare: serde_json::Value = serde_json::from_str(&score(&bare).unwrap().inputs.to_json()).unwrap();
-    let expected = serde_json::json!({
-        "sleep_target_hours": 8.0, "hr_baseline_days": 0, "load_7d": 5.0, "load_history_days": 6, "input_days": 1,
-    });
-    assert_eq!(bare, expected);
+    let expected = Inputs {
+        stress_score: None,
+        sleep_minutes: None,
+        resting_hr_bpm: None,
+        hr_baseline_bpm: None,
+        hr_spread_bpm: None,
+        hr_baseline_days: 0,
+        load_7d: Some(5.0),
+        load_baseline_7d: None,
+        load_history_days: 6,
+        input_days: 1,
+        ..expected
+    };
+    assert_eq!(score(&bare).unwrap().inputs, expected);
 }

@@ -40,6 +40,7 @@ mod tests {
                  predict immutable strict parallel safe\n\
                  recovery immutable parallel safe\n\
                  recovery_curves immutable strict parallel safe\n\
+                 recovery_narrative immutable strict parallel safe\n\
                  recovery_result immutable parallel safe\n\
                  recovery_step immutable parallel safe\n\
                  regression_combine immutable parallel safe\n\
@@ -65,7 +66,7 @@ mod tests {
              where d.deptype = 'e' and d.classid not in ('pg_proc'::regclass, 'pg_namespace'::regclass)",
             &[],
         );
-        let types = ["goal_forecast", "prediction", "recovery_day", "regression"];
+        let types = ["goal_forecast", "prediction", "recovery_day", "recovery_inputs", "regression"];
         assert_eq!(others, Some(types.map(|name| format!("type welltrack.{name}")).join(", ")));
         let odd = text(
             &format!(

@@ -34,9 +34,7 @@ mod tests {
             Some(
                 "scored 0 t 83.333 91.198 100.000 90.986 \
                  {\"hr\": 0.26666666666666666, \"load\": 0.3333333333333333, \"sleep\": 0.39999999999999997} {stress} \
-                 {\"load_7d\": 240.0, \"input_days\": 31, \"hr_spread_bpm\": 1.0919284281983377, \"sleep_minutes\": 400.0, \
-                 \"resting_hr_bpm\": 50.0, \"hr_baseline_bpm\": 51.5, \"hr_baseline_days\": 14, \"load_baseline_7d\": 210.0, \
-                 \"load_history_days\": 28, \"sleep_target_hours\": 8.0}"
+                 (,400,8,50,51.5,1.0919284281983377,14,240,210,28,31)"
             )
         );
     }

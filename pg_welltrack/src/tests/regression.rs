@@ -1,4 +1,4 @@
-//! `linear_regression`, `predict`, `forecast`, `forecast_narrative`.
+//! `linear_regression`, `predict`, `forecast`, `forecast_narrative`, `recovery_narrative`.
 
 #[pgrx::pg_schema]
 mod tests {
@@ -203,6 +203,16 @@ mod tests {
             assert_eq!(sqlstate(&call), "00000", "{call}");
         }
         assert_eq!(sqlstate("select welltrack.forecast(null, 75, 'sideways', 80, '2026-01-30')"), "22023");
+        let trend = |values: &str| {
+            let line = format!(
+                "select welltrack.linear_regression(v, day::date) r from (values {values}) s (day, v)"
+            );
+            text(&format!("select welltrack.recovery_narrative(r) from ({line}) l"), &[])
+        };
+        let rising = "('2026-01-01', 50), ('2026-01-02', 60), ('2026-01-03', 70.5), ('2026-01-04', 80)";
+        assert!(trend(rising).is_some_and(|said| said.contains("upward")));
+        assert_eq!(trend("('2026-01-01', 50), ('2026-01-02', 60)"), None);
+        assert_eq!(text("select welltrack.recovery_narrative(null)", &[]), None);
         let narrative = |metric: &str, status: &str| {
             format!(
                 "select welltrack.forecast_narrative({metric}, {status}, 'NaN', 'infinity', null, 'infinity', null, null, null)"

@@ -149,8 +149,7 @@ begin
     select c.user_id, c.profile_id, %1$L::date, 'scored', c.stress, c.sleep, c.hr, c.load,
            0.25 * c.stress + 0.30 * c.sleep + 0.20 * c.hr + 0.25 * c.load,
            '{"stress": 0.25, "sleep": 0.3, "hr": 0.2, "load": 0.25}', '1',
-           jsonb_build_object('resting_hr_bpm', c.hr_now, 'hr_baseline_bpm', c.hr_mean, 'hr_spread_bpm', c.hr_spread,
-                              'load_7d', c.week)
+           row(null, null, null, c.hr_now, c.hr_mean, c.hr_spread, null, c.week, null, null, null)::welltrack.recovery_inputs
     from component c
     on conflict (profile_id, score_date) do update set recovery_score = excluded.recovery_score
   )
@@ -207,7 +206,7 @@ begin
      weights_used, formula_version, raw_data)
   values (owner, profile, as_of, 'scored', stress, sleep, hr, load, 0.25 * stress + 0.30 * sleep + 0.20 * hr + 0.25 * load,
           '{"stress": 0.25, "sleep": 0.3, "hr": 0.2, "load": 0.25}', '1',
-          jsonb_build_object('hr_baseline_bpm', hr_mean, 'hr_spread_bpm', hr_spread, 'load_7d', week))
+          row(null, null, null, null, hr_mean, hr_spread, null, week, null, null, null)::welltrack.recovery_inputs)
   on conflict (profile_id, score_date) do update set recovery_score = excluded.recovery_score;
   for goal in select * from public.wt_goals g where g.profile_id = profile and g.is_active loop
     select regr_slope(value_num, local_date - date '1970-01-01') as slope,

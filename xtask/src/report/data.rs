@@ -158,6 +158,8 @@ pub(super) struct Person {
     /// The last [`DAYS`] days, from the first that has anything.
     pub(super) days: Vec<Day>,
     pub(super) why: Why,
+    /// Where the score is heading, in words.
+    pub(super) trend: Option<String>,
     pub(super) goals: Vec<Goal>,
 }
 
@@ -186,7 +188,13 @@ pub(super) fn read(client: &mut Client, who: &Who) -> Result<Person> {
             goal.is_imperial = is_imperial;
             goal.seen = seen(tx, who, goal)?;
         }
-        Ok(Person { name: who.name.clone(), days: days(tx, who)?, why: serde_json::from_value(why)?, goals })
+        Ok(Person {
+            name: who.name.clone(),
+            days: days(tx, who)?,
+            why: serde_json::from_value(why)?,
+            trend: profile["recovery"]["narrative"].as_str().map(str::to_owned),
+            goals,
+        })
     })
 }
 
@@ -199,7 +207,7 @@ fn days(tx: &mut Transaction<'_>, who: &Who) -> Result<Vec<Day>> {
     let rows = tx.query(
         "select d.day::date::text, s.status::text, s.recovery_score,
                 s.stress_component, s.sleep_component, s.hr_component, s.load_component, v.hr,
-                (s.raw_data ->> 'hr_baseline_bpm')::float8, (s.raw_data ->> 'hr_spread_bpm')::float8
+                (s.raw_data).hr_baseline_bpm, (s.raw_data).hr_spread_bpm
          from generate_series($2::text::timestamp, $3::text::timestamp, interval '1 day') d (day)
          left join public.wt_recovery_scores s on s.profile_id = $1 and s.score_date = d.day
          left join public.wt_daily_values v on v.profile_id = $1 and v.local_date = d.day

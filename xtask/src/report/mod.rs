@@ -117,6 +117,7 @@ pub(crate) mod tests {
             name: name.to_owned(),
             days: days.collect(),
             why: Why { status: "no_data".to_owned(), days_missing: None, components: vec![] },
+            trend: Some("Your recovery score is holding steady.".to_owned()),
             goals: vec![Goal {
                 metric_type: "steps".to_owned(),
                 target_value: 10_000.0,
@@ -143,7 +144,8 @@ pub(crate) mod tests {
             }
             let scores = charts[0].drawing.shapes.matches("<circle").count();
             assert_eq!(scores, 2 + days.div_ceil(4) + (days + 2) / 4, "dots, rings and the legend's two");
-            assert!(page::page(&[(person, charts)]).contains("<h2>Ada</h2>"));
+            let page = page::page(&[(person, charts)]);
+            assert!(page.contains("<h2>Ada</h2>") && page.contains("holding steady"));
         }
     }
 

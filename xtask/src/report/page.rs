@@ -113,7 +113,7 @@ pub(super) fn extent(days: &[Day]) -> String {
     text
 }
 
-/// What there is to say: how the last day stands, if it has no score, and the forecasts' own sentences.
+/// What there is to say: how the last day stands, if it has no score, where the score is heading, and the forecasts' own sentences.
 pub(super) fn sentences(person: &Person) -> Vec<String> {
     let mut said = Vec::new();
     match (person.why.status.as_str(), person.why.days_missing) {
@@ -124,6 +124,7 @@ pub(super) fn sentences(person: &Person) -> Vec<String> {
         ("insufficient", _) => said.push("The last day has too few inputs for a score.".to_owned()),
         _ => {}
     }
+    said.extend(person.trend.clone());
     said.extend(person.goals.iter().filter_map(|goal| goal.forecast.as_ref()?.narrative.clone()));
     said
 }

@@ -79,7 +79,7 @@ fn peopled(ctx: &Context) -> Result<Stack> {
          set status = (case when is_new then 'calibrating' else 'insufficient' end)::public.wt_score_status,
              recovery_score = null, days_missing = 5 * is_new::integer,
              sleep_component = null, hr_component = null, load_component = null,
-             raw_data = raw_data - array['hr_baseline_bpm', 'hr_spread_bpm']
+             raw_data.hr_baseline_bpm = null, raw_data.hr_spread_bpm = null
          from who w
          where s.profile_id = w.profile_id and (is_new or s.score_date in (w.day - 3, w.day - 12));
          update public.wt_profiles set display_name = '{name}' where display_name = 'Eleni Markou';
