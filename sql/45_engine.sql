@@ -34,6 +34,8 @@ comment on table public.wt_recovery_scores is
   'A row for each day with stress, sleep, resting heart rate or training in the week; a heuristic without medical meaning';
 comment on column public.wt_recovery_scores.status is
   'scored; calibrating: a score needs days_missing more days with data; insufficient: fewer than two components';
+comment on column public.wt_recovery_scores.recovery_score is 'points, 0 to 100: the weighted mean of the components that are there; null unless scored';
+comment on column public.wt_recovery_scores.stress_component is 'points, 0 to 100, higher is better, as the other three; null where the input is missing';
 comment on column public.wt_recovery_scores.weights_used is 'share of each component, adding up to 1; renormalised where one is missing';
 comment on column public.wt_recovery_scores.raw_data is 'the numbers that went in, as one row: minutes, beats per minute, training loads, days';
 -- As with daily values, what the engine writes is spared the trigger.
@@ -92,6 +94,7 @@ create table public.wt_forecasts (
 ) with (fillfactor = 50);
 comment on table public.wt_forecasts is 'Where the last 30 days of an active goal''s metric lead, changed in place each night';
 comment on column public.wt_forecasts.as_of is 'the last day that it looked at';
+comment on column public.wt_forecasts.current_value is 'the latest daily value that it looked at, in canonical units of the metric, as target_value';
 comment on column public.wt_forecasts.slope_per_day is 'canonical units of the metric a day';
 comment on column public.wt_forecasts.intercept is 'of the line at 1970-01-01, in canonical units: value = intercept + slope_per_day x days since then';
 comment on column public.wt_forecasts.projected_low is 'first day on which the 95% prediction band touches the target; null where it never does within ten years';

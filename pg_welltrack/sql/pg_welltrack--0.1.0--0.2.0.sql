@@ -52,6 +52,8 @@ create type recovery_day as (
   hr_component double precision, load_component double precision, recovery_score double precision,
   weights_used jsonb, missing_inputs text[], raw_data recovery_inputs
 );
+comment on type recovery_day is
+  'A day''s score: days that a baseline still lacks; components and score in points, 0 to 100, null where an input is missing; shares of the weights, adding up to 1; what is missing; what went in.';
 
 create function recovery_step(
   state internal, score_date date, sleep_target_hours double precision, local_date date, stress double precision,
@@ -68,7 +70,7 @@ create aggregate recovery(
 ) (sfunc = recovery_step, stype = internal, sspace = 2560, finalfunc = recovery_result, parallel = safe);
 comment on aggregate recovery(date, double precision, date, double precision, double precision, double precision,
   double precision) is
-  'The recovery score of score_date from one row for each local day, in any order: the 31 days up to it, and before them the last 14 with any input and the last 14 with a heart rate where the month lacks them.';
+  'The recovery score of score_date from one row for each local day, in any order: the 31 days up to it, and before them the last 14 with any input and the last 14 with a heart rate where the month lacks them. sleep_target_hours in hours, stress 0 to 100, sleep in minutes, hr in beats per minute, training_load in minutes x intensity.';
 
 create function recovery_curves()
 returns table (component text, weight double precision, formula text, source text, formula_version text)
@@ -83,7 +85,7 @@ create type regression as (
 comment on type regression is
   'A least-squares line: n points; slope in units of y per day of 24 hours; intercept, the value at 1970-01-01 UTC; share of the variance explained; standard deviation about the line; standard error of the slope; means; sum of squared distances from mean_x in square days.';
 create type prediction as (value double precision, low double precision, high double precision);
-comment on type prediction is 'The value of a line at an instant, and the interval of a single reading there.';
+comment on type prediction is 'The value of a line at an instant, and the interval of a single reading there, all in units of y.';
 
 create function regression_step(state internal, y double precision, x timestamptz)
 returns internal immutable parallel safe

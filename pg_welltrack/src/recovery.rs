@@ -29,7 +29,9 @@ extension_sql!(
        status text, days_missing integer, stress_component double precision, sleep_component double precision,
        hr_component double precision, load_component double precision, recovery_score double precision,
        weights_used jsonb, missing_inputs text[], raw_data recovery_inputs
-     );",
+     );
+     comment on type recovery_day is
+       'A day''s score: days that a baseline still lacks; components and score in points, 0 to 100, null where an input is missing; shares of the weights, adding up to 1; what is missing; what went in.';",
     name = "recovery_day"
 );
 
@@ -151,7 +153,7 @@ extension_sql!(
      ) (sfunc = recovery_step, stype = internal, sspace = 2560, finalfunc = recovery_result, parallel = safe);
      comment on aggregate recovery(date, double precision, date, double precision, double precision, double precision,
        double precision) is
-       'The recovery score of score_date from one row for each local day, in any order: the 31 days up to it, and before them the last 14 with any input and the last 14 with a heart rate where the month lacks them.';",
+       'The recovery score of score_date from one row for each local day, in any order: the 31 days up to it, and before them the last 14 with any input and the last 14 with a heart rate where the month lacks them. sleep_target_hours in hours, stress 0 to 100, sleep in minutes, hr in beats per minute, training_load in minutes x intensity.';",
     name = "recovery",
     requires = [recovery_step, recovery_result]
 );

@@ -28,7 +28,7 @@ extension_sql!(
      comment on type regression is
        'A least-squares line: n points; slope in units of y per day of 24 hours; intercept, the value at 1970-01-01 UTC; share of the variance explained; standard deviation about the line; standard error of the slope; means; sum of squared distances from mean_x in square days.';
      create type prediction as (value double precision, low double precision, high double precision);
-     comment on type prediction is 'The value of a line at an instant, and the interval of a single reading there.';",
+     comment on type prediction is 'The value of a line at an instant, and the interval of a single reading there, all in units of y.';",
     name = "regression_types"
 );
 

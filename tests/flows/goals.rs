@@ -1,106 +1,15 @@
-//! Goals, their forecasts, and the home screen that shows them.
+//! Goals, and the home screen that shows them.
 //!
-//! Promises: a goal is kept in canonical units whatever door it comes by, one at a time for a metric; its forecast looks at the
-//! thirty days up to the run and says in a status why there is no date; what nobody could mean is refused with a hint; all of
-//! it is the person's own. Stops at the line itself: that is the core's, held to Postgres's own regression here.
+//! Promises: a goal is kept in canonical units whatever door it comes by, one at a time for a metric; its forecast follows it;
+//! what nobody could mean is refused with a hint; all of it is the person's own. Stops at what a forecast says: that is in `forecasts`.
 
 use crate::days::{date, live, night, plain_days, reading};
+use crate::forecasts::{forecast, goal, weights};
 use crate::readings::{DAY, HOUR, MONDAY, Reading};
 use postgres::Client;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use welltrack_tests::{Caller, Person, TestDb, sqlstate};
-
-/// Weights of `days`, as a function of the day.
-fn weights(days: std::ops::Range<i64>, weight: impl Fn(i64) -> f64) -> Vec<Reading> {
-    days.map(|day| reading("weight", day, weight(day))).collect()
-}
-
-/// Inserts a goal as a client would, and answers its id.
-fn goal(client: &mut Client, person: Person, metric: &str, target: f64, unit: &str, direction: &str) -> Uuid {
-    let sql = "insert into public.wt_goals (profile_id, metric_type, target_value, unit, direction)
-               values ($1, $2::text::public.wt_metric_type, $3, $4, $5::text::public.wt_goal_direction) returning id";
-    client
-        .query_one(sql, &[&person.profile_id, &metric, &target, &unit, &direction])
-        .expect("the goal is taken")
-        .get(0)
-}
-
-fn forecast(db: &TestDb, goal_id: Uuid) -> Option<Value> {
-    let sql = "select to_jsonb(f) from public.wt_forecasts f where goal_id = $1";
-    db.admin().query_opt(sql, &[&goal_id]).expect("forecasts can be read").map(|row| row.get(0))
-}
-
-#[test]
-fn a_steady_loss_of_weight_meets_its_goal_on_the_day_that_the_line_says() {
-    let db = TestDb::new();
-    let ada = db.sign_up("ada@example.com");
-    // Ten days that don't count any more, then 200 g a day with a little to and fro.
-    let weight = |day: i64| {
-        if day < 10 { 95.0 } else { 86.0 - 0.2 * day as f64 + [0.1, -0.1][day.rem_euclid(2) as usize] }
-    };
-    live(&db, ada, &weights(0..40, weight));
-    let id = goal(&mut db.api(ada.caller()), ada, "weight", 75.0, "kg", "decrease");
-    assert_eq!(night(&db, 39).1, 1);
-    let told = forecast(&db, id).expect("there is a forecast");
-    assert_eq!(
-        (&told["status"], &told["data_points"], &told["as_of"]),
-        (&json!("on_track"), &json!(30), &json!(date(39))),
-        "{told}"
-    );
-    assert!((told["current_value"].as_f64().expect("a value") - weight(39)).abs() < 1e-9);
-
-    let line = "select regr_slope(y, x), regr_intercept(y, x), regr_r2(y, x),
-                       (date 'epoch' + ceil((75 - regr_intercept(y, x)) / regr_slope(y, x))::integer)::text
-                from (select v.weight as y, (v.local_date - date 'epoch')::double precision as x
-                      from public.wt_daily_values v
-                      where profile_id = $1 and local_date between $2::text::date - 29 and $2::text::date) p";
-    let line = db.admin().query_one(line, &[&ada.profile_id, &date(39)]).expect("Postgres draws a line");
-    for (n, key) in ["slope_per_day", "intercept", "r_squared"].into_iter().enumerate() {
-        let (ours, theirs) = (told[key].as_f64().expect("a number"), line.get::<_, f64>(n));
-        assert!((ours - theirs).abs() <= 1e-8 * theirs.abs(), "{key}: {ours}, Postgres {theirs}");
-    }
-    let (low, projected, high) =
-        (told["projected_low"].as_str(), told["projected_date"].as_str(), told["projected_high"].as_str());
-    assert!(low <= projected && projected <= high && low.is_some(), "{told}");
-    let theirs: String = line.get(3);
-    assert_eq!(projected, Some(theirs.as_str()));
-    let narrative = told["narrative"].as_str().expect("words");
-    assert!(narrative.contains("75") && narrative.contains("kg"), "{narrative}");
-    assert_eq!(night(&db, 39), (0, 0), "the same again");
-}
-
-#[test]
-fn a_status_says_why_there_is_no_date() {
-    let db = TestDb::new();
-    let to_and_fro = |day: i64| [0.4, -0.3, 0.1, -0.2][day.rem_euclid(4) as usize];
-    let shapes: [(&str, Vec<Reading>, f64, &str); 6] = [
-        ("reached", weights(0..30, |day| 80.0 - 0.3 * day as f64), 75.0, "decrease"),
-        ("not_converging", weights(0..30, |day| 80.0 + 0.1 * day as f64 + to_and_fro(day)), 75.0, "decrease"),
-        ("not_converging", weights(0..30, |day| 80.0 + to_and_fro(day)), 75.0, "decrease"),
-        ("beyond_horizon", weights(0..30, |day| 80.0 - 0.001 * day as f64), 40.0, "decrease"),
-        ("calibrating", weights(10..23, |day| 80.0 - 0.2 * day as f64), 75.0, "decrease"),
-        // A long history, but of the last thirty days two only.
-        ("too_few_points", weights(-40..2, |day| 80.0 - 0.1 * day as f64), 70.0, "decrease"),
-    ];
-    for (n, (status, readings, target, direction)) in shapes.into_iter().enumerate() {
-        let person = db.sign_up(&format!("p{n}@example.com"));
-        live(&db, person, &readings);
-        let id = goal(&mut db.api(person.caller()), person, "weight", target, "kg", direction);
-        night(&db, 29);
-        let told = forecast(&db, id).expect("there is a forecast");
-        assert_eq!(told["status"], status, "{n}: {told}");
-        assert_eq!(
-            (&told["projected_date"], &told["projected_low"]),
-            (&Value::Null, &Value::Null),
-            "{n}: {told}"
-        );
-        assert!(told["narrative"].as_str().is_some_and(|words| !words.is_empty()), "{told}");
-        if status == "calibrating" {
-            assert_eq!(told["slope_per_day"], Value::Null, "no forecast before the baseline: {told}");
-        }
-    }
-}
 
 #[test]
 fn a_forecast_follows_its_goal() {
@@ -173,6 +82,11 @@ fn setting_a_goal_converts_derives_replaces_and_forecasts_at_once() {
         (&second["goal"]["direction"], &second["forecast"]["status"]),
         (&json!("increase"), &json!("not_converging"))
     );
+
+    let downwards = json!({"profile_id": ada.profile_id, "metric_type": "weight", "target_value": 90, "direction": "decrease"});
+    let there = set_goal(&mut client, &downwards).expect("a goal that is reached already");
+    assert_eq!(there["forecast"]["status"], "reached", "{there}");
+    assert!(there["forecast"]["narrative"].as_str().is_some_and(|said| said.contains("reached")), "{there}");
 
     let id = second["goal"]["id"].as_str().expect("an id").parse::<Uuid>().expect("an id");
     for _ in 0..2 {

@@ -282,10 +282,13 @@ fn the_explanation_says_what_the_row_says_and_why() {
             assert_eq!(names, ["stress", "sleep", "hr", "load"]);
             assert_eq!(why["components"][1]["value"], 87.5);
             assert_eq!(why["components"][1]["weight"], 0.30);
-            assert!(
-                why["components"][2]["formula"].as_str().is_some_and(|formula| formula.contains("exp")),
-                "{why}"
-            );
+            for (part, formula) in
+                why["components"].as_array().expect("a list").iter().zip(["100 - ", "hours", "exp(", "load"])
+            {
+                let says = |key: &str| part[key].as_str().unwrap_or_default().to_owned();
+                assert!(says("formula").contains(formula) && !says("source").is_empty(), "{part}");
+                assert_eq!(part["weight_used"], why["weights_used"][says("name")], "{part}");
+            }
             assert_eq!(why["inputs"]["sleep_minutes"], 420.0);
             assert_eq!(why["baselines"]["hr_baseline_bpm"], 59.0);
             if scored {

@@ -17,6 +17,7 @@ const expected = JSON.parse(readFileSync(path.join(REPORT, 'expected.json')))
 const SCREENS = { phone: { width: 390, height: 844 }, desk: { width: 1280, height: 800 } }
 
 const CHARTS = ['recovery', 'heart-rate', 'components', 'goal']
+const [SKY, RED, GREEN, INK] = ['#56B4E9', '#D55E00', '#009E73', '#1F2937']
 
 let browser
 const home = mkdtempSync(path.join(tmpdir(), 'report-'))
@@ -120,6 +121,45 @@ for (const screen of Object.keys(SCREENS)) {
           assert.ok(Math.abs(projected[0] - days.at(-1) - ahead * day) < 1, `${ahead} days ahead`)
         }
       }
+    })
+
+    test('baseline, trend, target and the reach of a projected date are drawn where the database has them', async () => {
+      for (const [index, { name, baseline, trend, ahead }] of expected.entries()) {
+        const shapes = (kind, selector) => it.page.locator(`section >> nth=${index} >> figure[data-chart="${kind}"]`)
+          .evaluate((figure, selector) => [...figure.querySelectorAll(selector)].map(shape => {
+            const { left, top, width, height } = shape.getBoundingClientRect()
+            return { left, top, width, height, middle: top + height / 2 }
+          }), selector)
+        const line = colour => `polyline[stroke="${colour}"]`
+        const band = colour => `polygon[fill="${colour}"]:not([opacity="1"])`
+
+        // A legend's band is the first, and as wide as its line.
+        const [, ...usual] = await shapes('heart-rate', band(SKY))
+        const [, ...means] = await shapes('heart-rate', line(SKY))
+        assert.equal(usual.length, means.length, name)
+        assert.equal(usual.length > 0, baseline > 0, name)
+        const rates = (await middles(it.page.locator(`section >> nth=${index} >> figure[data-chart="heart-rate"]`), 'heart rate')).slice(1)
+        const day = Math.min(...rates.slice(1).map(([x], n) => x - rates[n][0]))
+        const days = usual.reduce((sum, { width }) => sum + width, 0) / day
+        assert.ok(Math.abs(days - baseline) < 0.5, `${name}: a band of ${days} days, not ${baseline}`)
+        for (const [n, mean] of means.entries()) {
+          assert.ok(mean.top >= usual[n].top && mean.top + mean.height <= usual[n].top + usual[n].height + 0.5, `${name}: the mean is in its band`)
+        }
+
+        const [sample, ...spread] = await shapes('goal', band(RED))
+        assert.equal(spread.length, trend ? 1 : 0, name)
+        assert.equal(sample !== undefined, trend, name)
+        const drawn = (await shapes('goal', line(RED))).filter(({ width }) => width > sample?.width + 1)
+        assert.equal(drawn.length > 0, trend, `${name}: a line through the values`)
+        if (trend) assert.ok(spread[0].height > 2 && spread[0].width >= drawn[0].width, `${name}: a band about the line`)
+        // Two dashes are the legend's.
+        const target = (await shapes('goal', line(GREEN))).slice(2)
+        assert.ok(target.length > 10 && target.every(({ middle }) => Math.abs(middle - target[0].middle) < 0.5), `${name}: a target`)
+        const [, ...reach] = await shapes('goal', line(INK))
+        assert.equal(reach.length > 0, ahead !== null, `${name}: from the earliest day to the latest`)
+        if (ahead !== null) assert.ok(Math.abs(reach[0].middle - target[0].middle) < 1, `${name}: on the target`)
+      }
+      assert.ok(expected.some(({ baseline }) => baseline > 20) && expected.some(({ ahead }) => ahead !== null))
     })
 
     test('texts in charts are large enough, within their charts, and apart', async () => {

@@ -27,9 +27,10 @@ mod tests {
                regr_count(value, x) as n, sqrt((regr_syy(value, x) - regr_sxy(value, x) ^ 2 / regr_sxx(value, x))
                  / (regr_count(value, x) - 2)) as residual
                from (select value, (extract(epoch from at - '2026-02-14 00:00Z') / 86400)::float8 as x from readings) r)
-             select greatest(abs(slope_per_day / slope - 1), abs(r_squared / r2 - 1), abs(residual_se / residual - 1),
+             select case when num_nulls(slope_per_day, r_squared, residual_se, ours.intercept, slope, r2, residual) > 0 then 'NaN'
+               else greatest(abs(slope_per_day / slope - 1), abs(r_squared / r2 - 1), abs(residual_se / residual - 1),
                abs((ours.intercept + slope_per_day * extract(epoch from timestamptz '2026-02-14 00:00Z') / 86400)
-                 / theirs.intercept - 1), abs(ours.n - theirs.n))::text from ours, theirs",
+                 / theirs.intercept - 1), abs(ours.n - theirs.n)) end::text from ours, theirs",
             &[],
         );
         let worst: f64 = worst.expect("a number").parse().expect("a number");

@@ -42,7 +42,9 @@ pub(crate) fn run(stack: &Stack, name: &str) -> Result<()> {
 /// <https://www.postgresql.org/docs/15/runtime-config-resource.html#GUC-SHARED-BUFFERS>
 fn as_on_a_server_of_its_own(stack: &Stack) -> Result<()> {
     let memory = fs::read_to_string("/proc/meminfo").context("reading /proc/meminfo")?;
-    let total = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.strip_suffix("kB")?.trim().parse().ok());
+    let total = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.strip_suffix("kB")?.trim().parse().ok());
     let kilobytes: u64 = total.context("/proc/meminfo names no MemTotal")?;
     let buffers = format!("shared_buffers={}kB", kilobytes / 4);
     ui::note(&buffers);

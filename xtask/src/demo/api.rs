@@ -112,10 +112,16 @@ impl Api {
         Ok(self.auth.execute("delete from auth.users where right(email, length($1)) = $1", &[&DOMAIN])?)
     }
 
+    /// Deletes somebody's account, and with it everything they had.
+    pub(super) fn forget(&mut self, member: Member) -> Result<()> {
+        self.auth.execute("delete from auth.users where id = $1", &[&member.user_id])?;
+        Ok(())
+    }
+
     /// Signs somebody up as GoTrue does; the app then finds the profile that this made.
-    pub(super) fn sign_up(&mut self, person: &Person) -> Result<Member> {
+    pub(super) fn sign_up(&mut self, name: &str, email: &str, zone: &str) -> Result<Member> {
         let user_id = Uuid::new_v4();
-        let metadata = json!({"full_name": person.name, "timezone": person.zone_name()});
+        let metadata = json!({"full_name": name, "timezone": zone});
         let hash: String = self
             .jobs
             .query_one("select extensions.crypt($1, extensions.gen_salt('bf'))", &[&PASSWORD])?
@@ -125,7 +131,7 @@ impl Api {
                (id, aud, role, email, email_confirmed_at, raw_user_meta_data, encrypted_password, created_at,
                 updated_at)
              values ($1, 'authenticated', 'authenticated', $2, now(), $3, $4, now(), now())",
-            &[&user_id, &person.email(), &metadata, &hash],
+            &[&user_id, &email, &metadata, &hash],
         )?;
         let profile_id = self.signed_in(user_id, |tx| {
             Ok(tx.query_one("select id from public.wt_profiles where is_primary", &[])?.get(0))

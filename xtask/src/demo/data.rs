@@ -39,9 +39,9 @@ impl Reading {
 pub(super) struct History {
     /// Whose days these are, in a word: `p50`.
     pub(super) origin: String,
-    /// The first of the [`DAYS`].
+    /// The first of them.
     pub(super) first_day: Date,
-    /// The last of them.
+    /// The last; the demo's three have [`DAYS`].
     pub(super) last_day: Date,
     /// In the order of the days.
     pub(super) readings: Vec<Reading>,
@@ -52,6 +52,8 @@ pub(super) struct Data {
     /// Where it comes from, for the headline.
     pub(super) source: String,
     pub(super) histories: [History; 3],
+    /// All days of everybody in the data set; nobody where there is none.
+    pub(super) everybody: Vec<History>,
 }
 
 /// Reads the data set beside the checkout `root` or in the folder that WELLTRACK_DATA names; generates where
@@ -79,9 +81,11 @@ fn load_from(file: Option<&Path>) -> Result<Data> {
         return Ok(Data {
             source: format!("generated readings, seed {}", generate::SEED),
             histories: generate::histories(generate::SEED),
+            everybody: vec![],
         });
     };
-    Ok(Data { source: "real readings, LifeSnaps, CC BY 4.0".to_owned(), histories: lifesnaps::read(file)? })
+    let (histories, everybody) = lifesnaps::read(file)?;
+    Ok(Data { source: "real readings, LifeSnaps, CC BY 4.0".to_owned(), histories, everybody })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! LifeSnaps: real days of real people, if somebody has put the data set there.
 //!
-//! Promises: three people with at least sixty days and the fewest gaps, the same three for the same file;
+//! Promises: everybody, and three people with at least sixty days and the fewest gaps, the same three for the same file;
 //! every value as it was measured, odd ones included. Stops at the columns that have a metric.
 //!
 //! Source: Yfantidou et al., "LifeSnaps, a 4-month multi-modal dataset capturing unobtrusive snapshots of our
@@ -66,16 +66,31 @@ impl Row {
     }
 }
 
-/// Reads `daily.csv` and chooses.
+/// Reads `daily.csv`; answers the three of the demo and all days of everybody.
 ///
 /// # Errors
 ///
 /// A file that can't be read or parsed, or fewer than three people with [`DAYS`] days.
-pub(super) fn read(file: &Path) -> Result<[History; 3]> {
+pub(super) fn read(file: &Path) -> Result<([History; 3], Vec<History>)> {
     let reader =
         csv::Reader::from_path(file).with_context(|| format!("could not open {}", file.display()))?;
-    choose(people(reader).with_context(|| format!("could not read {}", file.display()))?)
-        .ok_or_else(|| anyhow!("{} has fewer than three people with {DAYS} days of readings", file.display()))
+    let people = people(reader).with_context(|| format!("could not read {}", file.display()))?;
+    let everybody = people.iter().filter_map(|(origin, days)| whole(origin, days)).collect();
+    let chosen = choose(people).ok_or_else(|| {
+        anyhow!("{} has fewer than three people with {DAYS} days of readings", file.display())
+    })?;
+    Ok((chosen, everybody))
+}
+
+/// All of a person's days; `None` for who has none.
+fn whole(origin: &str, days: &BTreeMap<Date, Vec<Reading>>) -> Option<History> {
+    let ((&first_day, _), (&last_day, _)) = (days.first_key_value()?, days.last_key_value()?);
+    Some(History {
+        origin: origin.to_owned(),
+        first_day,
+        last_day,
+        readings: days.values().flatten().cloned().collect(),
+    })
 }
 
 type People = BTreeMap<String, BTreeMap<Date, Vec<Reading>>>;
@@ -214,7 +229,10 @@ mod tests {
             eprintln!("skipped: there is no {}", file.display());
             return;
         }
-        let chosen = read(&file).expect("the file is whole");
+        let (chosen, everybody) = read(&file).expect("the file is whole");
+        let days =
+            |history: &History| history.first_day.until(history.last_day).expect("days").get_days() + 1;
+        assert_eq!((everybody.len(), everybody.iter().map(days).sum::<i32>()), (55, 6_236));
         let found = chosen.each_ref().map(|history| {
             (history.origin.as_str(), history.first_day, history.last_day, history.readings.len())
         });

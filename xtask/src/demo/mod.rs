@@ -1,10 +1,11 @@
 //! `demo`: the main job, from signup to baselines, providers' pushes and recovery scores, on the development database.
 //!
 //! Promises: three people who weren't there before, sixty days of readings each, sent as their phones would and
-//! then pushed as Garmin and Strava would, and everything that became of them in tables. Removes the people of an
-//! earlier demo first, and touches nobody else's rows. Stops at numbers: the AI is not part of it.
+//! then pushed as Garmin and Strava would, and everything that became of them in tables; where the data set lies, what
+//! became of all its people's days. Removes the people of an earlier demo first, and touches nobody else's rows. Stops at numbers: the AI is not part of it.
 
 mod api;
+mod cohort;
 mod data;
 pub(crate) mod figures;
 mod generate;
@@ -45,6 +46,8 @@ struct Report {
     signing_up: Duration,
     jobs: Duration,
     engine: Duration,
+    /// Everybody in the data set; nobody where readings are generated.
+    cohort: Option<cohort::Cohort>,
 }
 
 /// What became of one person.
@@ -121,7 +124,15 @@ fn story(stack: &Stack, data: Data) -> Result<Report> {
     })?;
     let total = api.total()?;
     let delivered = providers::deliver(stack, &mut api, &people)?;
-    Ok(Report { source: data.source, people, total, delivered, signing_up, jobs, engine })
+    let cohort = match data.everybody.as_slice() {
+        [] => None,
+        all => {
+            Some(ui::step(&format!("Scoring every day of all {} people of the data set", all.len()), || {
+                cohort::score(&mut api, all)
+            })?)
+        }
+    };
+    Ok(Report { source: data.source, people, total, delivered, signing_up, jobs, engine, cohort })
 }
 
 fn joined(api: &mut Api, histories: [History; 3]) -> Result<Vec<Chapter>> {
@@ -129,7 +140,7 @@ fn joined(api: &mut Api, histories: [History; 3]) -> Result<Vec<Chapter>> {
 }
 
 fn join(api: &mut Api, person: &'static Person, history: History) -> Result<Chapter> {
-    let member = api.sign_up(person)?;
+    let member = api.sign_up(person.name, &person.email(), person.zone_name())?;
     let modules = api.onboard(person, member)?;
     Ok(Chapter {
         person,

@@ -10,6 +10,7 @@ use console::{Alignment, measure_text_width, pad_str, style, truncate_str};
 use serde_json::Value;
 use welltrack_core::{MetricType, Source};
 
+use super::cohort::Cohort;
 use super::figures::{DAYS_PER_BAR, grouped, number, sparkline, wrapped};
 use super::providers::Delivered;
 use super::recovery;
@@ -71,6 +72,14 @@ pub(super) fn report(report: &Report) -> String {
         &recovery::shares(&days),
     );
     section("How the scores are distributed", "All three people together.", &recovery::distribution(&days));
+    if let Some(Cohort { people, days }) = &report.cohort {
+        let days: Vec<_> = days.iter().map(Option::as_ref).collect();
+        section(
+            &format!("The same for all {people} people of the data set"),
+            "From the first to the last day of each; they came by the same doors and have left again.",
+            &format!("{}\n{}", recovery::shares(&days), recovery::distribution(&days)),
+        );
+    }
     section(
         "Where their goals are heading",
         "A line through the last 30 days; a date only where its slope is more than chance.",

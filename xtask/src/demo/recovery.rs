@@ -10,7 +10,7 @@ use console::{Style, style};
 
 use super::Chapter;
 use super::api::{Api, Member};
-use super::data::{DAYS, History};
+use super::data::History;
 use super::figures::{bar, number, sparkline, wrapped};
 use super::people::Aim;
 use super::print::table;
@@ -87,7 +87,7 @@ impl Api {
     }
 
     /// What the engine said of each day of a history.
-    fn scores(&mut self, member: Member, history: &History) -> Result<Vec<Option<Day>>> {
+    pub(super) fn scores(&mut self, member: Member, history: &History) -> Result<Vec<Option<Day>>> {
         let rows = self.signed_in(member.user_id, |tx| {
             Ok(tx.query(
                 "select score_date - $1::text::date, status::text, recovery_score,
@@ -96,7 +96,8 @@ impl Api {
                 &[&history.first_day.to_string()],
             )?)
         })?;
-        let mut days = vec![None; DAYS as usize];
+        let count = history.first_day.until(history.last_day)?.get_days() + 1;
+        let mut days = vec![None; usize::try_from(count).unwrap_or_default()];
         for row in rows {
             let component = |column| row.try_get(column);
             let components = [component(3)?, component(4)?, component(5)?, component(6)?];

@@ -115,6 +115,10 @@ fn counted(stack: &Stack) -> Result<Value> {
                                     filter (where recovery_score is not null)
                              from (select *, min(score_date) over () as first
                                    from public.wt_recovery_scores where profile_id = p.id) s),
+                  'baseline', (select count((raw_data).hr_baseline_bpm)
+                               from public.wt_recovery_scores where profile_id = p.id),
+                  'trend', (select f.status not in ('calibrating', 'too_few_points')
+                            from public.wt_forecasts f where f.profile_id = p.id),
                   'ahead', (select f.projected_date - f.as_of from public.wt_forecasts f where f.profile_id = p.id),
                   'heart-rate', (select jsonb_build_object('heart rate', count(v.hr))
                                  from public.wt_daily_values v,

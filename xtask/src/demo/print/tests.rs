@@ -86,6 +86,7 @@ fn crowded() -> Report {
         signing_up,
         jobs,
         engine: jobs,
+        cohort: Some(Cohort { people: 55, days: vec![Some(scored(50.0)), Some(scored(100.0)), None] }),
     }
 }
 
@@ -97,6 +98,17 @@ fn the_report_fits_a_hundred_columns_and_is_plain_without_a_terminal() {
         assert!(measure_text_width(line) <= WIDTH, "{line}");
         assert!(!line.contains('\u{1b}') && line.trim_end() == line, "{line:?}");
     }
+}
+
+#[test]
+fn shares_and_distribution_are_told_of_the_three_and_of_everybody() {
+    console::set_colors_enabled(false);
+    let mut crowd = crowded();
+    let sections =
+        |text: &str| ["with a score", "without sleep", "90 to 100"].map(|what| text.matches(what).count());
+    assert_eq!(sections(&report(&crowd)), [2, 2, 2]);
+    crowd.cohort = None;
+    assert_eq!(sections(&report(&crowd)), [1, 1, 1]);
 }
 
 #[test]
