@@ -1,5 +1,5 @@
-//! `recovery`: the aggregate that turns a month of daily values into one day's score, and `recovery_curves`, which says
-//! how.
+//! `recovery`: the aggregate that turns daily values, a month's and older ones, into one day's score, and
+//! `recovery_curves`, which says how.
 //!
 //! Promises: one pass, nothing allocated per row, the same answer in any order of rows. Stops at the answer: which
 //! days to score, how far back to read, and where scores are kept, is the schema's.

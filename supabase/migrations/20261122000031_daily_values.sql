@@ -59,7 +59,7 @@ comment on table public.wt_engine_marks is 'What the performance engine has stil
 comment on column public.wt_engine_marks.stale_from is 'first day whose readings or workouts changed since its daily values were summed up';
 comment on column public.wt_engine_marks.score_from is
   'first day whose score may be out of date; stays ahead of the last run while earlier days still count in later scores';
-comment on column public.wt_engine_marks.score_to is 'last day whose daily values changed; scores up to 30 days later depend on it, and those that lack fourteen days in between';
+comment on column public.wt_engine_marks.score_to is 'last day whose daily values changed; scores up to 30 days later depend on it, and further ones that lack fourteen days in between';
 comment on column public.wt_engine_marks.forecast_due is 'a goal came or changed';
 -- What is stale is looked for every minute, what is to be scored once a night: only the former is worth an index.
 create index wt_engine_marks_stale on public.wt_engine_marks (id) where stale_from is not null;

@@ -10,8 +10,8 @@ $$;
 
 -- Claims up to `max_profiles` marked profiles from `first_id` to `last_id` and works them out; answers how many, the last of them,
 -- and how many scores and forecasts it wrote. Marks that somebody else holds are left. Claiming and reading are separate
--- statements, for the reason given with roll_up. What follows is planned once for a session: planning it for one person would take
--- longer than doing it.
+-- statements, for the reason given with roll_up, and that goes for a profile's settings too. What follows is planned once for a
+-- session: planning it for one person would take longer than doing it.
 create function wt_private.engine_portion(
   first_id uuid, last_id uuid, max_profiles integer, as_of date,
   out reached uuid, out profiles integer, out scores integer, out forecasts integer
@@ -24,33 +24,41 @@ declare
   sleep_targets double precision[];
   units text[];
   first_days date[];
+  changed_days date[];
   last_days date[];
   dependent_days date[];
 begin
-  -- After a first import a profile has years to score: the portion ends where its days add up to a lot. The profile is held, and
-  -- first, as by whoever deletes it: they wait for us, and we pass by what they hold.
-  select array_agg(c.place), array_agg(c.id), array_agg(c.user_id), array_agg(c.sleep_target_hours), array_agg(c.units),
-         array_agg(c.score_from), array_agg(c.last_day), array_agg(c.dependent_day)
-  into marks, ids, owners, sleep_targets, units, first_days, last_days, dependent_days
-  from (select m.*, sum(m.last_day - m.score_from + 1) over (order by m.id) as days, row_number() over (order by m.id) as n
-        from (select k.ctid as place, k.id, k.user_id, p.sleep_target_hours, p.preferences ->> 'units' as units, k.score_from,
-                     least(l.dependent_day, as_of) as last_day, l.dependent_day
-              from public.wt_engine_marks k join public.wt_profiles p on p.id = k.id
-              cross join lateral (
-                select case when k.score_to + 30 < as_of then wt_private.last_dependent(k.id, k.score_to)
-                            else k.score_to + 30 end as dependent_day
-                offset 0) l
-              where k.id between first_id and last_id
-                and (k.score_from <= as_of or k.forecast_due and wt_private.sees_goals(k.score_to, as_of))
-              order by k.id
-              limit max_profiles
-              for key share of p skip locked
-              for no key update of k skip locked) m) c
-  where c.n = 1 or c.days is null or c.days <= 100000;
-  profiles := coalesce(cardinality(ids), 0);
-  if profiles = 0 then
+  -- The profile is held, and first, as by whoever deletes it: they wait for us, and we pass by what they hold.
+  select array_agg(c.place), array_agg(c.id), array_agg(c.user_id), array_agg(c.score_from), array_agg(c.score_to)
+  into marks, ids, owners, first_days, changed_days
+  from (select k.ctid as place, k.id, k.user_id, k.score_from, k.score_to
+        from public.wt_engine_marks k join public.wt_profiles p on p.id = k.id
+        where k.id between first_id and last_id
+          and (k.score_from <= as_of or k.forecast_due and wt_private.sees_goals(k.score_to, as_of))
+        order by k.id
+        limit max_profiles
+        for key share of p skip locked
+        for no key update of k skip locked) c;
+  if ids is null then
+    profiles := 0;
     return;
   end if;
+  -- After a first import a profile has years to score: the portion ends where its days add up to a lot.
+  select array_agg(c.place), array_agg(c.id), array_agg(c.user_id), array_agg(c.sleep_target_hours), array_agg(c.units),
+         array_agg(c.first_day), array_agg(c.last_day), array_agg(c.dependent_day)
+  into marks, ids, owners, sleep_targets, units, first_days, last_days, dependent_days
+  from (select m.*, sum(greatest(m.last_day - m.first_day + 1, 0)) over (order by m.n) as days
+        from (select u.*, p.sleep_target_hours, p.preferences ->> 'units' as units, least(l.dependent_day, as_of) as last_day,
+                     l.dependent_day
+              from unnest(marks, ids, owners, first_days, changed_days) with ordinality
+                u (place, id, user_id, first_day, changed_day, n)
+              join public.wt_profiles p on p.id = u.id
+              cross join lateral (
+                select case when u.changed_day + 30 < as_of then wt_private.last_dependent(u.id, u.changed_day)
+                            else u.changed_day + 30 end as dependent_day
+                offset 0) l) m) c
+  where c.n = 1 or c.days <= 100000;
+  profiles := cardinality(ids);
   reached := ids[profiles];
   scores := wt_private.score_days(ids, owners, sleep_targets, first_days, last_days);
   forecasts := wt_private.forecast_goals(ids, units, as_of);
