@@ -1693,7 +1693,7 @@ export type Database = {
           load_component: number | null
           missing_inputs: string[]
           profile_id: string
-          raw_data: NonNullable<Json>
+          raw_data: unknown
           recovery_score: number | null
           score_date: string
           sleep_component: number | null
@@ -1713,7 +1713,7 @@ export type Database = {
           load_component?: number | null
           missing_inputs?: string[]
           profile_id: string
-          raw_data?: NonNullable<Json>
+          raw_data?: unknown
           recovery_score?: number | null
           score_date: string
           sleep_component?: number | null
@@ -1732,7 +1732,7 @@ export type Database = {
           load_component?: number | null
           missing_inputs?: string[]
           profile_id?: string
-          raw_data?: NonNullable<Json>
+          raw_data?: unknown
           recovery_score?: number | null
           score_date?: string
           sleep_component?: number | null
