@@ -1,6 +1,7 @@
 //! Everybody in the data set, where there is one: they come, all their days are scored, and they leave again.
 //!
-//! Promises: the same doors as for the three of the demo, whole histories, and nobody of them stays behind. Stops at counting.
+//! Promises: the same doors as for the three of the demo, whole histories, and nobody of them stays behind; whom an interrupted
+//! demo leaves, the next one removes. Stops at counting.
 
 use anyhow::{Result, bail};
 
