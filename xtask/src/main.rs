@@ -121,10 +121,14 @@ enum Command {
         /// ingest, edge or engine; all if none is named
         name: Option<String>,
     },
-    /// Compare what sql/ declares with what supabase/migrations/ makes
+    /// Make the baseline migration from sql/, or prove that sql/ and supabase/migrations/ make the same database
+    #[command(group(clap::ArgGroup::new("what").required(true).multiple(true)))]
     Schema {
-        /// Fail if they differ
-        #[arg(long, required = true)]
+        /// Write the baseline anew
+        #[arg(long, group = "what")]
+        write: bool,
+        /// Fail if the baseline is out of date or the databases differ
+        #[arg(long, group = "what")]
         check: bool,
     },
     /// Write the API's TypeScript types to supabase/types/database.ts
@@ -170,7 +174,12 @@ fn run(command: Command) -> Result<bool> {
         Command::Demo => demo::run(&Stack::dev(layout)?),
         Command::Report { person, out } => report::run(&Stack::dev(layout)?, person.as_deref(), out),
         Command::Bench { name } => bench_all(&layout, name),
-        Command::Schema { check: _ } => schema::check(&layout, &setup::all(&layout)?),
+        Command::Schema { write, check } => {
+            if write {
+                schema::write(&layout)?;
+            }
+            if check { schema::check(&layout, &setup::all(&layout)?) } else { Ok(()) }
+        }
         Command::Types { check } => types::run(&layout, &setup::all(&layout)?, check),
         Command::Package { pg_config } => package::run(&layout, &setup::all(&layout)?, pg_config.as_deref()),
     }?;

@@ -1,6 +1,6 @@
 //! `queue`: the dead letters of the development database, for operators: list, show, replay, discard.
 //!
-//! Promises: everything goes through the database's own functions (`sql/56_dead_letters.sql`), and what a provider said about somebody
+//! Promises: everything goes through the database's own functions (`sql/40_providers/92_operators_api.sql`), and what a provider said about somebody
 //! is printed only where `--payload` asks for it. Stops at the queue behind the dead letters: the host works that off.
 
 use anyhow::{Context, Result, anyhow, bail};

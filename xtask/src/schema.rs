@@ -1,56 +1,58 @@
-//! `schema --check`: does `sql/` (what the schema is) agree with `supabase/migrations/` (how a database gets there)?
+//! `schema`: the declared schema in `sql/`, the baseline migration that is made from it, and the proof that both agree.
 //!
-//! Promises: each side builds a database of its own, Postgres's own `pg_dump` describes both, and whatever differs is shown.
-//! Order alone is no difference: a column that a migration added later stands last in its table, and that is fine. Stops at the
-//! rows of the reference tables and of `cron.job`, which migrations write; other rows are data.
+//! `sql/<nn_domain>/<nn_name>.sql` is written by hand. Until the first release `supabase/migrations/` holds one generated file,
+//! the baseline. After it, the baseline is frozen (see [`BASELINE_IS_FROZEN`]), increments are written by hand beside it, and
+//! the comparison of dumps proves that `sql/` and the migrations agree.
 
-use std::collections::BTreeMap;
+mod compare;
 
-use anyhow::{Result, bail};
-use similar::{ChangeTag, TextDiff};
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result, bail, ensure};
+
+pub(crate) use self::compare::{describe, difference};
 use crate::cluster::throwaway::Throwaway;
 use crate::cluster::{Cluster, Durability, Role};
 use crate::layout::Layout;
 use crate::setup::prefix::Prefix;
 use crate::stack::Stack;
-use crate::stamp::files_below;
+use crate::stamp::{files_below, write_whole};
 use crate::ui;
 
-/// Tables that migrations fill. Keys and times are the database's own doing and left out.
-const REFERENCE: [(&str, &str); 4] = [
-    (
-        "public.wt_nutrients",
-        "select to_jsonb(t) - '{id,created_at,updated_at}'::text[] from public.wt_nutrients t",
-    ),
-    (
-        "public.wt_exercises",
-        "select to_jsonb(t) - '{id,created_at,updated_at}'::text[] from public.wt_exercises t",
-    ),
-    (
-        "public.wt_ai_plan_limits",
-        "select to_jsonb(t) - '{id,created_at,updated_at}'::text[] from public.wt_ai_plan_limits t",
-    ),
-    (
-        "cron.job",
-        "select jsonb_build_object('job', jobname, 'schedule', schedule, 'command', command, 'active', active) from cron.job",
-    ),
-];
+/// The generated migration, from the checkout.
+const BASELINE: &str = "supabase/migrations/20261128000000_baseline.sql";
 
-/// Compares both and shows the difference; an error if there is one.
+/// Set this to true in the commit of the first release: databases out there have the baseline as it is then. From there on
+/// `--write` refuses, `--check` no longer compares the baseline with `sql/`, and a change of `sql/` comes with a migration
+/// written by hand, which the comparison of dumps proves.
+const BASELINE_IS_FROZEN: bool = false;
+
+/// `schema --write`: makes the baseline anew from `sql/`.
+pub(crate) fn write(layout: &Layout) -> Result<()> {
+    ensure!(
+        !BASELINE_IS_FROZEN,
+        "{BASELINE} is released and no longer generated. What to do: write a migration beside it, then \
+         `cargo xtask schema --check`"
+    );
+    let text = baseline(&layout.root)?;
+    let path = layout.root.join(BASELINE);
+    if fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
+        ui::note(&format!("{BASELINE} is up to date"));
+        return Ok(());
+    }
+    write_whole(&path, &text)?;
+    ui::note(&format!("wrote {BASELINE}"));
+    Ok(())
+}
+
+/// `schema --check`: an error if the baseline is out of date, or if `sql/` and the migrations make different databases.
 pub(crate) fn check(layout: &Layout, prefix: &Prefix) -> Result<()> {
+    check_baseline(&layout.root)?;
     let declared = ui::step("Building a database from sql/", || {
         let cluster = Throwaway::start(layout, prefix, Durability::None)?;
-        for file in files_below(&layout.root.join("sql"))?
-            .iter()
-            .filter(|file| file.extension().is_some_and(|e| e == "sql"))
-        {
-            cluster
-                .psql(Role::Postgres, "postgres")
-                .arg("--single-transaction")
-                .arg("--file")
-                .arg(file)
-                .capture()?;
+        for file in declared_files(&layout.root)? {
+            apply(&cluster, &file)?;
         }
         describe(&cluster)
     })?;
@@ -69,142 +71,102 @@ pub(crate) fn check(layout: &Layout, prefix: &Prefix) -> Result<()> {
     }
 }
 
-/// Every object of a database by its heading in pg_dump's output, and the rows of the reference tables.
-pub(crate) type Description = BTreeMap<String, String>;
-
-pub(crate) fn describe(cluster: &Cluster) -> Result<Description> {
-    let dump = cluster
-        .client("pg_dump", Role::SupabaseAdmin, "postgres")
-        .args(["--schema-only", "--exclude-schema", "supabase_migrations"])
-        .capture()?;
-    let mut objects = parse(&dump);
-    for (table, rows) in REFERENCE {
-        let there =
-            cluster.query(Role::SupabaseAdmin, &format!("select to_regclass('{table}') is not null"))?;
-        if there == ["t"] {
-            let mut rows = cluster.query(Role::SupabaseAdmin, rows)?;
-            rows.sort();
-            objects.insert(format!("Rows of {table}"), rows.join("\n"));
-        }
+/// An error if `sql/` has changed since the baseline was made.
+fn check_baseline(root: &Path) -> Result<()> {
+    if BASELINE_IS_FROZEN {
+        return Ok(());
     }
-    Ok(objects)
+    let wanted = baseline(root)?;
+    if fs::read_to_string(root.join(BASELINE)).is_ok_and(|kept| kept == wanted) {
+        return Ok(());
+    }
+    bail!("{BASELINE} is not what sql/ says. What to do: `cargo xtask schema --write`, then commit the file")
 }
 
-/// Cuts a dump at its headings `-- Name: ...; Type: ...`. Lines within an object whose order means nothing are sorted.
-fn parse(dump: &str) -> Description {
-    let mut objects = Description::new();
-    let mut heading = String::new();
-    let mut lines: Vec<&str> = Vec::new();
-    let mut finish = |heading: &str, lines: &mut Vec<&str>| {
-        let text = normal(lines);
-        // What precedes the first heading are settings of the session.
-        if !heading.is_empty() {
-            let known: &mut String = objects.entry(heading.to_owned()).or_default();
-            known.push_str(&text);
-        }
-        lines.clear();
-    };
-    for line in dump.lines() {
-        if let Some(name) = line.strip_prefix("-- Name: ") {
-            finish(&heading, &mut lines);
-            heading = name.to_owned();
-        } else if !line.is_empty() && line != "--" && !line.starts_with("\\") {
-            lines.push(line);
-        }
-    }
-    finish(&heading, &mut lines);
-    objects
+/// Runs one file of `sql/` in a transaction of its own.
+fn apply(cluster: &Cluster, file: &Path) -> Result<()> {
+    cluster.psql(Role::Postgres, "postgres").arg("--single-transaction").arg("--file").arg(file).capture()?;
+    Ok(())
 }
 
-/// The text of one object: columns and grants sorted, `set` lines of pg_dump's own left out, all else as it is.
-fn normal(lines: &[&str]) -> String {
-    let mut lines: Vec<&str> = lines
-        .iter()
-        .filter(|line| {
-            !line.starts_with("SET default_") && !line.starts_with("-- PostgreSQL database dump complete")
-        })
-        .copied()
-        .collect();
-    let first = lines.first().copied().unwrap_or_default();
-    if first.starts_with("GRANT ") || first.starts_with("REVOKE ") {
-        lines.sort_unstable();
-    } else if first.starts_with("CREATE TABLE ")
-        && let Some(end) = lines.iter().position(|line| line.starts_with(')'))
-    {
-        for line in &mut lines[1..end] {
-            *line = line.trim_end_matches(',');
+/// The files of `sql/` in the order in which they are loaded: by the file's number, then by the domain's. So every table is
+/// there before the first rule, and every rule before the first trigger, whichever domains they belong to.
+fn declared_files(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in files_below(&root.join("sql"))? {
+        let name = path.strip_prefix(root).unwrap_or(&path);
+        match load_key(name) {
+            Some(key) => files.push((key, path)),
+            None => bail!(
+                "{} has no place in the order of sql/. What to do: name it sql/<nn_domain>/<nn_name>.sql, with two digits each",
+                name.display()
+            ),
         }
-        lines[1..end].sort_unstable();
     }
-    lines.join("\n")
+    files.sort();
+    Ok(files.into_iter().map(|(_, path)| path).collect())
 }
 
-/// The objects that differ, as a diff that a person can read.
-pub(crate) fn difference(declared: &Description, migrated: &Description) -> Option<String> {
-    let mut text = String::new();
-    let headings: std::collections::BTreeSet<_> = declared.keys().chain(migrated.keys()).collect();
-    for heading in headings {
-        let (one, other) = (declared.get(heading), migrated.get(heading));
-        if one == other {
-            continue;
-        }
-        text.push_str(&format!("\n  {heading}\n"));
-        let (one, other) = (one.map_or("", String::as_str), other.map_or("", String::as_str));
-        for change in TextDiff::from_lines(one, other)
-            .iter_all_changes()
-            .filter(|change| change.tag() != ChangeTag::Equal)
-        {
-            let sign = if change.tag() == ChangeTag::Delete { '-' } else { '+' };
-            text.push_str(&format!("    {sign} {}\n", change.value().trim_end()));
-        }
+/// (10, 20, "sql/20_readings/10_tables.sql") of that path.
+fn load_key(name: &Path) -> Option<(u8, u8, String)> {
+    let text = name.to_str()?;
+    let mut parts = text.strip_prefix("sql/")?.split('/');
+    let (domain, file) = (parts.next()?, parts.next()?);
+    if parts.next().is_some() || !file.ends_with(".sql") {
+        return None;
     }
-    (!text.is_empty()).then_some(text)
+    let number = |part: &str| part.split_once('_').filter(|(digits, _)| digits.len() == 2)?.0.parse().ok();
+    Some((number(file)?, number(domain)?, text.to_owned()))
+}
+
+/// The text of the baseline.
+fn baseline(root: &Path) -> Result<String> {
+    let mut text = String::from(
+        "-- The whole schema. `cargo xtask schema --write` makes this file from sql/: change it there, never here.\n",
+    );
+    for path in declared_files(root)? {
+        let name = path.strip_prefix(root).unwrap_or(&path).display();
+        let sql = fs::read_to_string(&path).with_context(|| format!("could not read {name}"))?;
+        text.push_str(&format!("\n-- {name}\n\n{}\n", sql.trim_end()));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn dump(table: &str) -> String {
-        format!(
-            "--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\n\n--\n-- Name: t; Type: TABLE; Schema: public; \
-             Owner: postgres\n--\n\n{table}\n\n\n--\n-- Name: TABLE t; Type: ACL; Schema: public; Owner: postgres\n--\n\n\
-             GRANT SELECT ON TABLE public.t TO b;\nGRANT SELECT ON TABLE public.t TO a;\n\n"
-        )
-    }
-
     #[test]
-    fn the_order_of_columns_is_no_difference() {
-        let one = parse(&dump("CREATE TABLE public.t (\n    a integer,\n    b text\n);"));
-        let other = parse(&dump("CREATE TABLE public.t (\n    b text,\n    a integer\n);"));
-        assert_eq!(difference(&one, &other), None);
-    }
-
-    #[test]
-    fn a_changed_column_is_shown_with_its_table() {
-        let one = parse(&dump("CREATE TABLE public.t (\n    a integer\n);"));
-        let other = parse(&dump("CREATE TABLE public.t (\n    a bigint\n);"));
-        let text = difference(&one, &other).expect("they differ");
-        assert!(
-            text.contains("t; Type: TABLE")
-                && text.contains("-     a integer")
-                && text.contains("+     a bigint"),
-            "{text}"
+    fn files_load_by_file_number_then_domain() {
+        let mut names = [
+            "sql/10_people/80_triggers.sql",
+            "sql/20_readings/10_tables.sql",
+            "sql/10_people/10_tables.sql",
+            "sql/00_base/95_schedule.sql",
+            "sql/20_readings/21_priority.sql",
+        ];
+        names.sort_by_key(|name| load_key(Path::new(name)));
+        assert_eq!(
+            names,
+            [
+                "sql/10_people/10_tables.sql",
+                "sql/20_readings/10_tables.sql",
+                "sql/20_readings/21_priority.sql",
+                "sql/10_people/80_triggers.sql",
+                "sql/00_base/95_schedule.sql",
+            ]
         );
     }
 
     #[test]
-    fn an_object_that_only_one_side_has_is_shown() {
-        let one = parse(&dump("CREATE TABLE public.t (\n    a integer\n);"));
-        let text = difference(&one, &Description::new()).expect("they differ");
-        assert!(text.contains("Type: TABLE") && text.contains("Type: ACL"), "{text}");
-    }
-
-    #[test]
-    fn the_order_of_lines_in_a_function_matters() {
-        let function = |body: &str| {
-            parse(&dump(&format!("CREATE FUNCTION public.f() RETURNS integer\n    AS $$\n{body}\n$$;")))
-        };
-        assert!(difference(&function("one\ntwo"), &function("two\none")).is_some());
+    fn a_file_without_two_numbers_has_no_place() {
+        for name in [
+            "sql/10_tables.sql",
+            "sql/people/10_tables.sql",
+            "sql/10_people/tables.sql",
+            "sql/10_people/10_a.md",
+        ] {
+            assert_eq!(load_key(Path::new(name)), None, "{name}");
+        }
     }
 }

@@ -177,13 +177,20 @@ pub(crate) fn existing(layout: &Layout) -> Result<Option<Cluster>> {
 
 fn print_status(stack: &Stack) -> Result<()> {
     let one = |sql: &str| -> Result<String> { Ok(stack.query(Role::Postgres, sql)?.join(", ")) };
-    let applied =
-        one("select count(*) from supabase_migrations.schema_migrations").unwrap_or_else(|_| "0".to_owned());
-    let files = crate::stamp::files_below(&stack.layout.root.join("supabase/migrations"))?.len();
-    let pending = files.saturating_sub(applied.parse().unwrap_or(0));
-    let migrations = match pending {
-        0 => format!("{applied} applied, none pending"),
-        _ => style(format!("{applied} applied, {pending} pending: cargo xtask up")).yellow().to_string(),
+    let applied = supabase::applied_versions(stack)?;
+    let files = supabase::migration_versions(&stack.layout.root)?;
+    let pending = files.difference(&applied).count();
+    let unknown = applied.difference(&files).count();
+    let migrations = match (pending, unknown) {
+        (0, 0) => format!("{} applied, none pending", applied.len()),
+        (_, 0) => style(format!("{} applied, {pending} pending: cargo xtask up", applied.len()))
+            .yellow()
+            .to_string(),
+        _ => style(format!(
+            "{pending} pending, and {unknown} applied that this checkout lacks: cargo xtask up"
+        ))
+        .yellow()
+        .to_string(),
     };
     let extension = one("select extversion from pg_extension where extname = 'pg_welltrack'")?;
     let since = one("select date_trunc('second', pg_postmaster_start_time())")?;

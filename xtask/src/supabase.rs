@@ -1,10 +1,14 @@
 //! The real Supabase CLI, on the plain address of a local database: no Docker, no login, no word to the outside.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::cluster::{Cluster, Role};
 use crate::cmd::Cmd;
 use crate::layout::Layout;
+use crate::stamp::files_below;
 
 /// `supabase ARGS --remote=<this cluster>`, its output in the log of that name.
 pub(crate) fn cli(layout: &Layout, cluster: &Cluster, args: &[&str], log: &str) -> Cmd {
@@ -30,6 +34,27 @@ pub(crate) fn push(layout: &Layout, cluster: &Cluster, log: &str) -> Result<()> 
     cli(layout, cluster, &["db", "push"], log)
         .hint("correct the migration; if migrations that were applied before have changed or gone, `cargo xtask reset`")
         .run()
+}
+
+/// The versions of the migrations in `supabase/migrations/`: what precedes the first underscore of a file's name.
+pub(crate) fn migration_versions(root: &Path) -> Result<BTreeSet<String>> {
+    Ok(files_below(&root.join("supabase/migrations"))?
+        .iter()
+        .filter_map(|file| file.file_name()?.to_str()?.split_once('_'))
+        .map(|(version, _)| version.to_owned())
+        .collect())
+}
+
+/// The versions that a database's history names; none where nothing was ever applied.
+pub(crate) fn applied_versions(cluster: &Cluster) -> Result<BTreeSet<String>> {
+    let is_there = cluster
+        .query(Role::Postgres, "select to_regclass('supabase_migrations.schema_migrations') is not null")?;
+    if is_there != ["t"] {
+        return Ok(BTreeSet::new());
+    }
+    let versions =
+        cluster.query(Role::Postgres, "select version from supabase_migrations.schema_migrations")?;
+    Ok(versions.into_iter().collect())
 }
 
 /// Throws away what the migrations made and all accounts, applies the migrations and the seed anew.

@@ -1,0 +1,12 @@
+-- What holds for profiles: the account keeps its own one.
+
+create or replace function wt_private.keep_primary_profile() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  -- A cascade from the account deletes the account first; anything else would leave an account without a profile.
+  if exists (select from public.wt_users u where u.id = old.user_id) then
+    raise exception 'the primary profile can only be deleted together with its account'
+      using errcode = '23001', hint = 'delete the auth user instead';
+  end if;
+  return old;
+end $$;

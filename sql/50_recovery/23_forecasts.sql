@@ -1,0 +1,108 @@
+-- Flow 8: where each active goal's metric is heading. The line, its uncertainty and the words are the extension's; here is which
+-- days go in and what is kept.
+
+-- A goal is kept in canonical units whatever door it comes in by, and what was forecast for another target is no forecast.
+create or replace function wt_private.admit_goal() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  new.target_value := welltrack.to_canonical(welltrack.enum_label(new.metric_type), new.target_value, new.unit, null);
+  new.current_value := welltrack.to_canonical(welltrack.enum_label(new.metric_type), new.current_value, new.unit, null);
+  new.unit := welltrack.canonical_unit(welltrack.enum_label(new.metric_type));
+  return new;
+end $$;
+
+-- Forecasts the active goals of the profiles `ids` (`units` are their people's), whose marks the caller holds, from the thirty
+-- days that end with `as_of`; answers how many rows it wrote. A forecast of a later day stays: that run knew more. Before the
+-- metric's baseline is there, a forecast only says so. What adds up in the course of a day counts once the day is over where the
+-- person is: half a day's steps would look like a bad day's.
+create or replace function wt_private.forecast_goals(ids uuid[], units text[], as_of date) returns integer
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off
+set enable_hashjoin = off set enable_bitmapscan = off set enable_material = off set enable_memoize = off set jit = off
+set plan_cache_mode = force_generic_plan set work_mem = '64MB' as $$
+declare
+  rows_written integer;
+begin
+  with told as materialized (
+    -- `offset 0`: what is made of a row is made once, however many columns are taken from it.
+    select o.ctid as place, t.goal_id, t.user_id, t.profile_id, t.metric_type, s.status, t.latest as current_value,
+           t.target_value, (t.known).slope_per_day, (t.known).intercept, (t.known).r_squared, (t.p).projected_date,
+           (t.p).projected_low, (t.p).projected_high, (t.p).confidence, (t.line).n::integer as data_points,
+           welltrack.forecast_narrative(
+             t.metric_type::text, s.status::text, t.latest, t.target_value, (t.known).slope_per_day, (t.p).projected_date,
+             (t.p).projected_low, (t.p).projected_high, (t.p).confidence, units => t.units, deadline => t.deadline) as narrative
+    from (
+      select k.*, welltrack.forecast(k.known, k.target_value, k.direction::text, k.latest, as_of, k.deadline) as p
+      from (
+        select f.*, case when not f.calibrating then f.line end as known
+        from (
+          select g.id as goal_id, g.user_id, g.profile_id, g.metric_type, g.target_value, g.direction, g.deadline, c.units,
+                 v.line, v.known_values[cardinality(v.known_values)] as latest,
+                 (v.line).n < 14 and not exists (
+                   select from public.wt_baselines b
+                   where b.profile_id = g.profile_id and b.metric_type = g.metric_type
+                     and b.data_points_count = 14) as calibrating
+          from unnest(ids, units) c (profile_id, units)
+          join public.wt_goals g on g.profile_id = c.profile_id and g.is_active
+          cross join lateral (
+            select case when g.metric_type in ('steps', 'calories', 'distance', 'active_minutes')
+                        then (select least(as_of, (now() at time zone u.timezone)::date - 1)
+                              from public.wt_users u where u.id = g.user_id)
+                        else as_of end as last_day
+            offset 0) e
+          cross join lateral (
+            select welltrack.linear_regression(d.value, d.local_date) as line,
+                   array_agg(d.value) filter (where d.value is not null) as known_values
+            from (select v.local_date,
+                         case g.metric_type
+                           when 'weight' then v.weight when 'steps' then v.steps when 'sleep' then v.sleep
+                           when 'active_minutes' then v.active_minutes when 'hr' then v.hr when 'body_fat' then v.body_fat
+                           when 'vo2max' then v.vo2max when 'hrv' then v.hrv when 'stress' then v.stress
+                           when 'distance' then v.distance when 'calories' then v.calories
+                           when 'blood_pressure' then v.blood_pressure when 'spo2' then v.spo2 end as value
+                  from public.wt_daily_values v
+                  where v.profile_id = g.profile_id and v.local_date between as_of - 29 and e.last_day
+                  -- The index gives this order; it makes the last of the values the latest.
+                  order by v.local_date) d) v
+          offset 0) f
+        offset 0) k
+      offset 0) t
+    cross join lateral (
+      values (case when t.calibrating then 'calibrating' else (t.p).status::public.wt_forecast_status end)) s (status)
+    left join public.wt_forecasts o on o.goal_id = t.goal_id
+    where (o.as_of <= forecast_goals.as_of) is not false
+  ), revised as (
+    update public.wt_forecasts o
+    set metric_type = t.metric_type, status = t.status, as_of = forecast_goals.as_of, current_value = t.current_value,
+        target_value = t.target_value, slope_per_day = t.slope_per_day, intercept = t.intercept, r_squared = t.r_squared,
+        projected_date = t.projected_date, projected_low = t.projected_low, projected_high = t.projected_high,
+        confidence = t.confidence, data_points = t.data_points, narrative = t.narrative, calculated_at = now(),
+        updated_at = now()
+    from told t
+    -- Where it was found a moment ago, in the same snapshot.
+    where o.ctid = t.place
+      and (o.as_of, o.metric_type, o.status, o.current_value, o.target_value, o.slope_per_day, o.intercept, o.r_squared,
+           o.projected_date, o.projected_low, o.projected_high, o.confidence, o.data_points, o.narrative)
+        is distinct from
+          (forecast_goals.as_of, t.metric_type, t.status, t.current_value, t.target_value, t.slope_per_day, t.intercept,
+           t.r_squared, t.projected_date, t.projected_low, t.projected_high, t.confidence, t.data_points, t.narrative)
+    returning o.id
+  ), first as materialized (
+    -- A goal's first forecast refers to it: it is held, so that it does not go meanwhile, and one that is just going needs none.
+    select t.*
+    from told t join public.wt_goals g on g.id = t.goal_id
+    where t.place is null
+    for key share of g skip locked
+  ), written as (
+    insert into public.wt_forecasts
+      (user_id, profile_id, goal_id, metric_type, status, as_of, current_value, target_value, slope_per_day, intercept,
+       r_squared, projected_date, projected_low, projected_high, confidence, data_points, narrative)
+    select t.user_id, t.profile_id, t.goal_id, t.metric_type, t.status, as_of, t.current_value, t.target_value,
+           t.slope_per_day, t.intercept, t.r_squared, t.projected_date, t.projected_low, t.projected_high, t.confidence,
+           t.data_points, t.narrative
+    from first t
+    returning id
+  )
+  select (select count(*) from revised) + (select count(*) from written) into rows_written;
+  return rows_written;
+end $$;
+grant execute on function wt_private.forecast_goals(uuid[], text[], date) to service_role;
