@@ -9,7 +9,7 @@ use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::panic::ErrorReport;
 use welltrack_core::dedupe::DedupeError;
 use welltrack_core::metric::UnknownLabel;
-use welltrack_core::providers::native::{BatchError, MAX_RECORDS};
+use welltrack_core::providers::app_batch::{BatchError, MAX_RECORDS};
 use welltrack_core::recovery::WindowError;
 use welltrack_core::regression::LEVELS;
 use welltrack_core::units::UnitError;

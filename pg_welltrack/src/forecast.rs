@@ -12,7 +12,7 @@ use welltrack_core::narrative;
 use crate::composite::{composite, row};
 use crate::convert::{from_epoch_day, to_epoch_day};
 use crate::error::Error;
-use crate::metrics::metric;
+use crate::metric::metric;
 use crate::regression::Fitted;
 
 extension_sql!(

@@ -9,23 +9,23 @@
     reason = "pgrx's ErrorReport is that large, and only it carries an SQLSTATE"
 )]
 
+mod app_batch;
+mod changed_columns;
 mod composite;
 mod convert;
+mod dedupe;
 mod error;
 mod forecast;
-mod identity;
 mod ids;
 mod json_text;
-mod metrics;
-mod native;
-mod people;
-mod plausible;
-mod queue;
+mod metric;
 mod recovery;
 mod regression;
-mod rows;
+mod retry;
+mod signup;
 mod state;
 mod training;
+mod validate;
 
 ::pgrx::pg_module_magic!();
 

@@ -1,17 +1,17 @@
 //! Tests that need Postgres: what SQL sees of each function, as whom, with which SQLSTATE. The rules themselves are
 //! tested in `core`.
 
+mod app_batch;
 mod catalogue;
-mod identity;
+mod changed_columns;
+mod dedupe;
 mod ids;
 mod json_text;
-mod metrics;
-mod native;
-mod people;
-mod queue;
+mod metric;
 mod recovery;
 mod regression;
-mod rows;
+mod retry;
+mod signup;
 
 use pgrx::prelude::*;
 

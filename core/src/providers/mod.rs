@@ -3,9 +3,9 @@
 //! Promises: nothing a provider sends makes these parsers panic, and every record that came in is accounted for. Stops
 //! before storage: what is stored already, and which source speaks for a day, is the database's business.
 
+pub mod app_batch;
 pub mod canonical;
 pub mod garmin;
-pub mod native;
 pub mod oauth;
 pub mod reading;
 pub mod secret;

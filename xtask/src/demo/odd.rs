@@ -70,7 +70,7 @@ mod tests {
     use super::super::phone::batch;
     use super::*;
     use welltrack_core::UnixMicros;
-    use welltrack_core::providers::native::{Outcome, Row, parse};
+    use welltrack_core::providers::app_batch::{RecordOutcome, Row, parse};
     use welltrack_core::validate::{Reading, validate};
 
     /// 2026-01-01, when all of these days are over.
@@ -96,10 +96,10 @@ mod tests {
             let (person, history) = (&PEOPLE[who], &histories(SEED)[who]);
             let sent = batch(person, &records(person, history).expect("records")).to_string();
             let outcomes = parse(&sent).expect("a batch").outcomes;
-            let outcome = |outcome: &Outcome<'_>| match outcome {
-                Outcome::Row(row) => judge(row),
-                Outcome::Rejected(reason) => reason.code.as_str().to_owned(),
-                Outcome::Merged { .. } => "merged".to_owned(),
+            let outcome = |outcome: &RecordOutcome<'_>| match outcome {
+                RecordOutcome::Row(row) => judge(row),
+                RecordOutcome::Rejected(reason) => reason.code.as_str().to_owned(),
+                RecordOutcome::Merged { .. } => "merged".to_owned(),
             };
             outcomes.iter().map(outcome).collect::<Vec<_>>()
         });

@@ -135,7 +135,7 @@ mod tests {
     use jiff::Timestamp;
     use proptest::prelude::*;
     use welltrack_core::metric::METRICS;
-    use welltrack_core::providers::native::{Outcome, parse};
+    use welltrack_core::providers::app_batch::{RecordOutcome, parse};
 
     const SENT: [M; 11] = [
         M::Sleep,
@@ -184,7 +184,7 @@ mod tests {
             let record = record(person, &history(vec![]), &reading).unwrap();
             let sent = batch(person, &[record]).to_string();
             let batch = parse(&sent).unwrap();
-            let Outcome::Row(row) = &batch.outcomes[0] else { panic!("{:?}", batch.outcomes) };
+            let RecordOutcome::Row(row) = &batch.outcomes[0] else { panic!("{:?}", batch.outcomes) };
             prop_assert_eq!(row.metric, reading.metric);
             let error = (row.value_num - reading.value).abs();
             prop_assert!(error <= 1e-9 * reading.value.abs(), "{} {:?}", row.value_num, reading);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use welltrack_core::providers::native::{Outcome, parse};
+use welltrack_core::providers::app_batch::{RecordOutcome, parse};
 
 /// A record that is fine in most draws, and wrong in one or two fields in the others.
 fn record() -> impl Strategy<Value = Value> {
@@ -43,7 +43,7 @@ proptest! {
         let payload = format!("[{}]", records.join(","));
         if let Ok(batch) = parse(&payload) {
             prop_assert_eq!(batch.outcomes.len(), records.len());
-            prop_assert!(batch.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Rejected(_))));
+            prop_assert!(batch.outcomes.iter().all(|outcome| matches!(outcome, RecordOutcome::Rejected(_))));
         }
     }
 
@@ -67,15 +67,15 @@ proptest! {
         let (mut periods, mut ids) = (HashSet::new(), HashSet::new());
         for (at, outcome) in outcomes.iter().enumerate() {
             match outcome {
-                Outcome::Row(row) => {
+                RecordOutcome::Row(row) => {
                     prop_assert!(row.value_num.is_finite() && row.start_time <= row.end_time);
                     prop_assert!(periods.insert((row.source, row.metric, row.start_time, row.end_time)));
                     if let Some(id) = &row.source_record_id {
                         prop_assert!(ids.insert((row.source, row.metric, id.clone())));
                     }
                 }
-                Outcome::Merged { into } => prop_assert!(*into < outcomes.len() && *into != at),
-                Outcome::Rejected(reason) => prop_assert!(reason.to_string().len() < 500),
+                RecordOutcome::Merged { into } => prop_assert!(*into < outcomes.len() && *into != at),
+                RecordOutcome::Rejected(reason) => prop_assert!(reason.to_string().len() < 500),
             }
         }
     }
@@ -88,8 +88,8 @@ proptest! {
             let alone = parse(&alone).unwrap().outcomes.remove(0);
             let half = record["type"].as_str().is_some_and(|name| name.starts_with("blood_pressure_"));
             match outcome {
-                Outcome::Merged { .. } => {}
-                Outcome::Row(_) if half => {}
+                RecordOutcome::Merged { .. } => {}
+                RecordOutcome::Row(_) if half => {}
                 outcome => prop_assert_eq!(outcome, alone),
             }
         }
@@ -107,7 +107,7 @@ proptest! {
         let doubled: Vec<_> = records.iter().chain(&records).collect();
         let doubled = json!(doubled).to_string();
         let rows = |payload| -> Vec<_> {
-            parse(payload).unwrap().outcomes.into_iter().filter(|outcome| matches!(outcome, Outcome::Row(_))).collect()
+            parse(payload).unwrap().outcomes.into_iter().filter(|outcome| matches!(outcome, RecordOutcome::Row(_))).collect()
         };
         prop_assert_eq!(rows(&once), rows(&doubled));
     }
@@ -138,10 +138,10 @@ fn numbers_that_no_float_holds_and_nesting_bombs_cost_one_record() {
     ];
     let payload = format!(r#"{{"source":"manual","records":[{}]}}"#, records.join(","));
     let outcomes = parse(&payload).expect("a batch").outcomes;
-    let fate = |outcome: &Outcome<'_>| match outcome {
-        Outcome::Row(_) => "row",
-        Outcome::Merged { .. } => "merged",
-        Outcome::Rejected(reason) => reason.code.as_str(),
+    let fate = |outcome: &RecordOutcome<'_>| match outcome {
+        RecordOutcome::Row(_) => "row",
+        RecordOutcome::Merged { .. } => "merged",
+        RecordOutcome::Rejected(reason) => reason.code.as_str(),
     };
     // The fourth and the sixth record have the seventh's period.
     assert_eq!(
@@ -161,7 +161,7 @@ fn numbers_that_no_float_holds_and_nesting_bombs_cost_one_record() {
             "row",
         ]
     );
-    let Some(Outcome::Row(pressure)) = outcomes.last() else { panic!("a pressure") };
+    let Some(RecordOutcome::Row(pressure)) = outcomes.last() else { panic!("a pressure") };
     assert_eq!(pressure.value_text.as_deref(), Some("1e300/1e-300"));
 }
 

@@ -1,7 +1,7 @@
 //! `canonical_unit`, `to_canonical`, `source_priority`, `daily_aggregate`, `day_anchor`: the facts about a metric.
 //!
-//! Promises: what the table in `welltrack_core::metric` says, and nothing of their own. Labels are text, so that these
-//! functions can be older or newer than the enum types of the schema; an unknown one is an error.
+//! All of them read the table in `welltrack_core::metric`. Labels are text, so that the extension may be older or newer
+//! than the schema's enum types; an unknown label is an error.
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;

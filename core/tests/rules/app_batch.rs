@@ -1,14 +1,14 @@
 //! The app's batch, record by record: what each becomes and why.
 
 use serde_json::{Value, json};
-use welltrack_core::providers::native::{Batch, BatchError, MAX_RECORDS, Outcome, Row, parse};
+use welltrack_core::providers::app_batch::{Batch, BatchError, MAX_RECORDS, RecordOutcome, Row, parse};
 use welltrack_core::{Code, MetricType, Source};
 
 /// 2026-03-01T00:00:00Z.
 const MIDNIGHT: i64 = 1_772_323_200_000_000;
 const MINUTE: i64 = 60_000_000;
 
-fn outcomes(source: &str, records: Value) -> Vec<Outcome<'static>> {
+fn outcomes(source: &str, records: Value) -> Vec<RecordOutcome<'static>> {
     let payload = json!({"source": source, "ingestion_version": "1.2", "records": records}).to_string();
     parse(payload.leak()).expect("a batch").outcomes
 }
@@ -25,20 +25,20 @@ fn record(changes: Value) -> Value {
     record
 }
 
-fn one(changes: Value) -> Outcome<'static> {
+fn one(changes: Value) -> RecordOutcome<'static> {
     outcomes("healthkit", json!([record(changes)])).pop().expect("one record")
 }
 
 fn row(changes: Value) -> Row<'static> {
     match one(changes) {
-        Outcome::Row(row) => row,
+        RecordOutcome::Row(row) => row,
         other => panic!("not a row: {other:?}"),
     }
 }
 
 fn code(changes: Value) -> Code {
     match one(changes.clone()) {
-        Outcome::Rejected(reason) => reason.code,
+        RecordOutcome::Rejected(reason) => reason.code,
         other => panic!("{changes} is not rejected: {other:?}"),
     }
 }
@@ -72,9 +72,9 @@ fn a_batch_may_be_a_bare_array_and_a_records_own_source_wins() {
             .outcomes
             .iter()
             .map(|outcome| match outcome {
-                Outcome::Row(row) => row.source.label(),
-                Outcome::Rejected(reason) => reason.code.as_str(),
-                Outcome::Merged { .. } => "merged",
+                RecordOutcome::Row(row) => row.source.label(),
+                RecordOutcome::Rejected(reason) => reason.code.as_str(),
+                RecordOutcome::Merged { .. } => "merged",
             })
             .collect::<Vec<_>>()
     };
@@ -120,7 +120,7 @@ fn hrv_says_which_of_the_two_it_is() {
     let text = |source: &str, metric: &str| {
         let record = record(json!({"type": metric, "value": 45, "unit": "ms"}));
         match outcomes(source, json!([record])).remove(0) {
-            Outcome::Row(row) => row.value_text.expect("a text").into_owned(),
+            RecordOutcome::Row(row) => row.value_text.expect("a text").into_owned(),
             other => panic!("{other:?}"),
         }
     };
@@ -194,10 +194,10 @@ fn a_blood_pressure_comes_as_an_object_or_as_two_halves() {
     let diastolic = half("HKQuantityTypeIdentifierBloodPressureDiastolic", 80.5, "d");
     for (records, row_at) in [(json!([systolic, diastolic]), 0), (json!([diastolic, systolic]), 1)] {
         let outcomes = outcomes("healthkit", records);
-        let Outcome::Row(row) = &outcomes[row_at] else { panic!("{outcomes:?}") };
+        let RecordOutcome::Row(row) = &outcomes[row_at] else { panic!("{outcomes:?}") };
         assert_eq!((row.value_num, row.value_text.as_deref()), (120.0, Some("120/80.5")));
         assert_eq!(row.source_record_id.as_deref(), Some("s"));
-        assert_eq!(outcomes[1 - row_at], Outcome::Merged { into: row_at });
+        assert_eq!(outcomes[1 - row_at], RecordOutcome::Merged { into: row_at });
     }
 }
 
@@ -207,13 +207,13 @@ fn an_unpaired_half_is_refused_and_a_repeated_half_merges() {
     let (systolic, diastolic) = ("blood_pressure_systolic", "blood_pressure_diastolic");
     let outcomes = |records| outcomes("healthkit", records);
     let reason = outcomes(json!([half(systolic, 120.0)]));
-    assert!(matches!(&reason[0], Outcome::Rejected(reason) if reason.to_string()
+    assert!(matches!(&reason[0], RecordOutcome::Rejected(reason) if reason.to_string()
         == "unpaired: the batch has no diastolic pressure with the same start and end"));
 
     let repeated = outcomes(json!([half(systolic, 110.0), half(systolic, 120.0), half(diastolic, 80.0)]));
-    assert_eq!(repeated[0], Outcome::Merged { into: 1 });
-    assert!(matches!(&repeated[1], Outcome::Row(row) if row.value_num == 120.0));
-    assert_eq!(repeated[2], Outcome::Merged { into: 1 });
+    assert_eq!(repeated[0], RecordOutcome::Merged { into: 1 });
+    assert!(matches!(&repeated[1], RecordOutcome::Row(row) if row.value_num == 120.0));
+    assert_eq!(repeated[2], RecordOutcome::Merged { into: 1 });
 }
 
 #[test]
@@ -229,17 +229,17 @@ fn the_last_of_several_records_with_one_period_or_one_id_wins() {
             record(json!({"value": "x", "id": "c"})),
         ]),
     );
-    let value = |outcome: &Outcome<'_>| match outcome {
-        Outcome::Row(row) => Some(row.value_num),
+    let value = |outcome: &RecordOutcome<'_>| match outcome {
+        RecordOutcome::Row(row) => Some(row.value_num),
         _ => None,
     };
     assert_eq!(
         outcomes.iter().map(value).collect::<Vec<_>>(),
         [None, None, Some(3.0), Some(4.0), Some(5.0), None]
     );
-    assert_eq!(outcomes[0], Outcome::Merged { into: 3 });
-    assert_eq!(outcomes[1], Outcome::Merged { into: 2 });
-    assert!(matches!(&outcomes[5], Outcome::Rejected(reason) if reason.code == Code::WrongType));
+    assert_eq!(outcomes[0], RecordOutcome::Merged { into: 3 });
+    assert_eq!(outcomes[1], RecordOutcome::Merged { into: 2 });
+    assert!(matches!(&outcomes[5], RecordOutcome::Rejected(reason) if reason.code == Code::WrongType));
 }
 
 #[test]

@@ -1,7 +1,6 @@
-//! `is_timezone` and `handle_new_user`: flow 1 inside the database.
+//! `is_timezone` and `handle_new_user`: what a sign-up (flow 1) writes.
 //!
-//! Promises: a sign-up never fails for what its metadata holds. Stops at the two rows of a new person; default modules
-//! and onboarding are the schema's.
+//! A sign-up never fails because of its metadata. Default modules and onboarding are the schema's.
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};

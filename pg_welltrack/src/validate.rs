@@ -1,11 +1,11 @@
-//! `validate_metric`: whether a stored reading counts.
+//! `validate_metric`: whether a stored reading is plausible.
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use welltrack_core::validate::{Reading, validate};
 
 use crate::convert::to_unix;
-use crate::metrics::metric;
+use crate::metric::metric;
 
 /// Judges one stored reading: one row, `('validated', NULL)` or `('rejected', reason)`.
 ///

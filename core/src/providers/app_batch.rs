@@ -1,9 +1,9 @@
-//! The app's own batch: what its plugin read from HealthKit or Health Connect, or what a person typed.
+//! Reads the app's own batch: what its plugin read from HealthKit or Health Connect, or what a person typed.
 //!
-//! Promises: one outcome for every record, in order; one bad record never costs another; work and memory grow linearly
-//! with the payload (stages of a sleep are sorted, so n log n there). The rows of one batch never share a period nor a
-//! provider's id within a source and metric, so a set-based write can't collide with itself. Stops at shape and unit:
-//! a value of -3 steps becomes a row here and is refused by [`crate::validate`].
+//! Every record has one outcome, in order, and a bad record never affects another one. Work and memory grow linearly with
+//! the payload (n log n in the stages of one sleep). No two rows of a batch share a period or a provider's id within a
+//! source and metric, so a set-based write can't conflict with itself. Ranges are not checked here: -3 steps become a
+//! row, which [`crate::validate`] refuses.
 //!
 //! Shape: `{"source", "ingestion_version", "records": [...]}` or the bare array; a record is `{id, type, value, unit,
 //! start_time, end_time, zone_offset, stages, recorded_at, source}`, its own source before the batch's. Other keys are
@@ -32,7 +32,7 @@ pub const MAX_RECORDS: usize = 10_000;
 
 /// What became of one record.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome<'a> {
+pub enum RecordOutcome<'a> {
     /// A row to be stored.
     Row(Row<'a>),
     /// Turned away.
@@ -86,7 +86,7 @@ pub struct Batch<'a> {
     /// The app's version, as it was sent with the batch.
     pub ingestion_version: Option<Cow<'a, str>>,
     /// One outcome a record, in their order.
-    pub outcomes: Vec<Outcome<'a>>,
+    pub outcomes: Vec<RecordOutcome<'a>>,
 }
 
 /// Why a batch as a whole can't be read.
@@ -170,19 +170,19 @@ impl<'a> Taken<'a> {
     }
 
     /// Takes both the period and the id, or neither.
-    fn claim(&mut self, row: Row<'a>, at: usize) -> Outcome<'a> {
+    fn claim(&mut self, row: Row<'a>, at: usize) -> RecordOutcome<'a> {
         let by_period = match self.periods.entry(period(&row)) {
-            Entry::Occupied(entry) => return Outcome::Merged { into: *entry.get() },
+            Entry::Occupied(entry) => return RecordOutcome::Merged { into: *entry.get() },
             Entry::Vacant(entry) => entry,
         };
         if let Some(id) = row.source_record_id.clone() {
             match self.ids.entry((row.source, row.metric, id)) {
-                Entry::Occupied(entry) => return Outcome::Merged { into: *entry.get() },
+                Entry::Occupied(entry) => return RecordOutcome::Merged { into: *entry.get() },
                 Entry::Vacant(entry) => entry.insert(at),
             };
         }
         by_period.insert(at);
-        Outcome::Row(row)
+        RecordOutcome::Row(row)
     }
 }
 
@@ -191,17 +191,17 @@ fn period(row: &Row<'_>) -> Period {
 }
 
 /// From the last record to the first: pairs the halves of blood pressures and folds repeats.
-fn settle(parsed: Vec<Parsed<'_>>) -> Vec<Outcome<'_>> {
+fn settle(parsed: Vec<Parsed<'_>>) -> Vec<RecordOutcome<'_>> {
     let mut taken = Taken::with_capacity(parsed.len());
     let mut waiting: HashMap<Period, (usize, Half<'_>)> = HashMap::new();
-    let mut outcomes = vec![Outcome::Merged { into: 0 }; parsed.len()];
+    let mut outcomes = vec![RecordOutcome::Merged { into: 0 }; parsed.len()];
     for (at, parsed) in parsed.into_iter().enumerate().rev() {
         outcomes[at] = match parsed {
-            Parsed::Rejected(reason) => Outcome::Rejected(reason),
+            Parsed::Rejected(reason) => RecordOutcome::Rejected(reason),
             Parsed::Row(row) => taken.claim(row, at),
             Parsed::Half(half) => match waiting.entry(period(&half.row)) {
                 Entry::Occupied(entry) if entry.get().1.side == half.side => {
-                    Outcome::Merged { into: entry.get().0 }
+                    RecordOutcome::Merged { into: entry.get().0 }
                 }
                 // The row stands where its systolic half stood, whichever came first: its payload is that record.
                 Entry::Occupied(entry) => {
@@ -209,18 +209,18 @@ fn settle(parsed: Vec<Parsed<'_>>) -> Vec<Outcome<'_>> {
                     let (row_at, half_at) =
                         if half.side == Side::Systolic { (at, later) } else { (later, at) };
                     let outcome = taken.claim(half.join(other), row_at);
-                    let into = if let Outcome::Merged { into } = outcome { into } else { row_at };
-                    outcomes[half_at] = Outcome::Merged { into };
+                    let into = if let RecordOutcome::Merged { into } = outcome { into } else { row_at };
+                    outcomes[half_at] = RecordOutcome::Merged { into };
                     outcomes[row_at] = outcome;
                     continue;
                 }
                 Entry::Vacant(entry) => match taken.periods.get(entry.key()) {
-                    Some(&into) => Outcome::Merged { into },
+                    Some(&into) => RecordOutcome::Merged { into },
                     // Unless its other half turns up.
                     None => {
                         let reason = half.unpaired();
                         entry.insert((at, half));
-                        Outcome::Rejected(reason)
+                        RecordOutcome::Rejected(reason)
                     }
                 },
             },

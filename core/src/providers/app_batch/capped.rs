@@ -1,7 +1,7 @@
 //! JSON arrays of which only so many elements are kept.
 //!
-//! Promises: memory is bounded by the cap and not by the payload; a hundred megabytes of commas don't become a gigabyte
-//! of pointers. Stops at counting: whether too many is an error is the caller's to say.
+//! The cap bounds memory: a hundred megabytes of commas don't become a gigabyte of pointers. The caller decides whether
+//! too many elements are an error.
 
 use std::fmt;
 use std::marker::PhantomData;

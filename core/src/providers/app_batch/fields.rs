@@ -1,7 +1,7 @@
-//! The fields of a record: JSON values that have been found but not yet believed.
+//! Reads single fields of a record from unchecked JSON.
 //!
-//! Promises: each reader takes any JSON value and answers with what was asked for or a [`Reason`] that names the field.
-//! A missing field and a null are the same. Stops at single fields: what they mean together is `record`'s.
+//! Each reader takes any JSON value and returns what was asked for, or a [`Reason`] that names the field. A null counts
+//! as a missing field.
 
 use std::borrow::Cow;
 

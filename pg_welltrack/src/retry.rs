@@ -1,6 +1,4 @@
-//! `retry_delay`: the waits of the queue behind the webhooks.
-//!
-//! Promises: what `welltrack_core::retry` says. Stops there: the queue is the migrations'.
+//! `retry_delay`: how long a failed event of the webhook queue waits before its next attempt.
 
 use pgrx::datum::{Interval, IntervalConversionError};
 use pgrx::prelude::*;

@@ -3,7 +3,7 @@
 use pgrx::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use welltrack_core::providers::native::{Outcome, parse};
+use welltrack_core::providers::app_batch::{RecordOutcome, parse};
 
 use crate::convert::{Hash, from_unix, uuid};
 use crate::error::Error;
@@ -18,7 +18,7 @@ use crate::error::Error;
 ///
 /// Errors: 22023 for what is no batch, 54000 for too many records. A bad record is never an error.
 ///
-/// Source: `welltrack_core::providers::native`.
+/// Source: `welltrack_core::providers::app_batch`.
 #[pg_extern(immutable, strict, parallel_safe, cost = 1000)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns' names from this type")]
 fn native_metrics<'a>(
@@ -51,7 +51,7 @@ fn native_metrics<'a>(
     let batch = parse(payload).map_err(Error::Batch)?;
     let version = batch.ingestion_version;
     Ok(TableIterator::new((0..).zip(batch.outcomes).map(move |(ordinal, outcome)| match outcome {
-        Outcome::Row(row) => (
+        RecordOutcome::Row(row) => (
             ordinal,
             "row",
             None,
@@ -68,8 +68,10 @@ fn native_metrics<'a>(
             // Labels and times of a row are in range, so there always is a hash.
             row.identity(user_id, profile_id).hash().ok().map(Hash),
         ),
-        Outcome::Rejected(reason) => without_row(ordinal, "rejected", reason.to_string()),
-        Outcome::Merged { into } => without_row(ordinal, "merged", format!("merged into record {into}")),
+        RecordOutcome::Rejected(reason) => without_row(ordinal, "rejected", reason.to_string()),
+        RecordOutcome::Merged { into } => {
+            without_row(ordinal, "merged", format!("merged into record {into}"))
+        }
     })))
 }
 

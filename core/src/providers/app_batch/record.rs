@@ -1,6 +1,6 @@
 //! One record of the app's batch becomes one row, half a blood pressure, or a reason.
 //!
-//! Promises: no record's outcome depends on another record. Stops there: pairs and repeats are the batch's.
+//! Records are read independently of each other; the batch pairs and merges them.
 
 use std::borrow::Cow;
 

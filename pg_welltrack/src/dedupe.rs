@@ -1,6 +1,6 @@
-//! `dedupe_hash`, `dedupe_text`, `enum_label`: who a reading is.
+//! `dedupe_hash`, `dedupe_text`, `enum_label`: the identity of a reading.
 //!
-//! Promises: IMMUTABLE and cheap, so that a generated column can call them for every row. Stops at identity.
+//! All are IMMUTABLE and cheap, so that a generated column can call them for every row.
 
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::pg_sys::panic::ErrorReport;
