@@ -206,6 +206,11 @@ fn callers_of(signature: &str) -> Option<&'static [&'static str]> {
     CALLERS.iter().find(|(listed, _)| *listed == signature).map(|(_, roles)| *roles)
 }
 
+/// The names of the functions that the API serves to anybody.
+pub(crate) fn callable_by_clients() -> impl Iterator<Item = &'static str> {
+    CALLERS.iter().filter_map(|(signature, _)| signature.strip_prefix("public.")?.split('(').next())
+}
+
 #[test]
 fn every_function_is_listed_and_granted_to_those_it_is_listed_for() {
     let found: BTreeMap<String, BTreeSet<String>> =

@@ -34,6 +34,7 @@ mod queue_failures;
 mod queue_model;
 mod queue_races;
 mod readings;
+mod readme;
 mod recovery;
 mod rls_matrix;
 mod settle_races;
