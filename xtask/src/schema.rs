@@ -5,6 +5,7 @@
 //! the comparison of dumps proves that `sql/` and the migrations agree.
 
 mod compare;
+mod upgrade;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 pub(crate) use self::compare::{describe, difference};
+pub(crate) use self::upgrade::prepare;
 use crate::cluster::throwaway::Throwaway;
 use crate::cluster::{Cluster, Durability, Role};
 use crate::layout::Layout;
@@ -119,6 +121,13 @@ fn load_key(name: &Path) -> Option<(u8, u8, String)> {
     Some((number(file)?, number(domain)?, text.to_owned()))
 }
 
+/// Whether a file may be applied to a database that has it already. Those that make tables (10 to 19) can't, and the schedule
+/// (from 95 on) must not: an operator may have changed it.
+fn runs_again(root: &Path, path: &Path) -> bool {
+    load_key(path.strip_prefix(root).unwrap_or(path))
+        .is_some_and(|(number, ..)| number < 95 && !(10..20).contains(&number))
+}
+
 /// The text of the baseline.
 fn baseline(root: &Path) -> Result<String> {
     let mut text = String::from(
@@ -156,6 +165,13 @@ mod tests {
                 "sql/00_base/95_schedule.sql",
             ]
         );
+    }
+
+    #[test]
+    fn only_files_without_tables_or_schedule_run_again() {
+        let again = |name: &str| runs_again(Path::new("/w"), &Path::new("/w/sql").join(name));
+        assert!(again("00_base/05_classes.sql") && again("10_people/20_profiles.sql") && again("90_export/90_api.sql"));
+        assert!(!again("10_people/10_tables.sql") && !again("00_base/95_schedule.sql"));
     }
 
     #[test]

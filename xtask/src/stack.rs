@@ -16,7 +16,7 @@ use crate::cluster::{Cluster, Durability, Role};
 use crate::edge::{Edge, Extras};
 use crate::layout::Layout;
 use crate::setup::{self, prefix::Prefix};
-use crate::{cmd, supabase, ui};
+use crate::{cmd, schema, supabase, ui};
 
 /// Supabase's own port for the local database.
 const DB_PORT: u16 = 54_322;
@@ -62,6 +62,7 @@ impl Stack {
         } else {
             cluster.start(&layout)?;
         }
+        schema::prepare(&layout, &prefix, &cluster)?;
         ui::step("Applying migrations (supabase db push)", || supabase::push(&layout, &cluster, "stack"))?;
         drop(lock);
         Ok(Self { layout, cluster: Owned::Kept(cluster) })

@@ -10,6 +10,7 @@ mod lint;
 mod readme;
 mod report;
 mod unit;
+mod upgrade;
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,7 @@ pub(crate) enum Part {
     Unit,
     /// The extension inside Postgres, its package, its upgrade from the first version
     Extension,
-    /// Migrations with the real Supabase CLI: push, lint, advisors, types, reset, drift
+    /// Migrations with the real Supabase CLI: push, lint, advisors, types, reset, drift, upgrade
     Schema,
     /// pgTAP tests in supabase/tests
     Pgtap,
@@ -72,7 +73,10 @@ impl Part {
             Self::Lint => lint::run(ctx, report),
             Self::Unit => unit::run(ctx, report),
             Self::Extension => extension::run(ctx, report),
-            Self::Schema => database::schema(ctx, report),
+            Self::Schema => {
+                database::schema(ctx, report);
+                upgrade::run(ctx, report);
+            }
             Self::Pgtap => database::pgtap(ctx, report),
             Self::Flows => database::flows(ctx, report),
             Self::Edge => edge::run(ctx, report),

@@ -1,0 +1,5 @@
+-- The second step from the 31 migrations of commit 176bedf to the baseline: what the files of sql/ that can run again don't do.
+-- It runs in one transaction with them, before them, so that no statement ever meets half of it; and again without harm.
+--
+-- Here: `alter table ... add column if not exists`, new types where they are missing, and `drop ... if exists` for what sql/ no
+-- longer has or `create or replace` refuses (another result type, other argument names).
