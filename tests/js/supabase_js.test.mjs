@@ -221,6 +221,15 @@ test('a forged token is no token', async () => {
 
 // The host serves functions; the gateway by itself does not.
 const host = await fetch(`${url}/healthz`).catch(() => ({ ok: false }))
-test('a function is invoked', { skip: host.ok ? false : `${url} serves no functions` }, async () => {
-  assert.deepEqual(await data(ada.client.functions.invoke('hello', { body: { name: 'Ada' } })), { message: 'Hello Ada!' })
+const skip = host.ok ? false : `${url} serves no functions`
+
+test('a function is invoked as the person who is signed in', { skip }, async () => {
+  const body = { provider: 'strava', redirect_to: 'https://app.example.org/settings' }
+  const { url: page } = await data(ada.client.functions.invoke('provider-connect/authorize', { body }))
+  assert.equal(new URL(page).searchParams.get('client_id'), '4711')
+})
+
+test('a function that asks for a token refuses whoever has none', { skip }, async () => {
+  const { error } = await newClient().functions.invoke('provider-connect/authorize', { body: { provider: 'strava' } })
+  assert.deepEqual([error.context.status, (await error.context.json()).code], [401, 'UNAUTHORIZED'])
 })

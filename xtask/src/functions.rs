@@ -32,7 +32,7 @@ pub(crate) fn run(layout: &Layout, with_guests: bool) -> Result<()> {
 /// Builds the project's functions, if their sources have changed; gives the folder of the components.
 pub(crate) fn ensure(layout: &Layout) -> Result<PathBuf> {
     let workspace = Workspace {
-        manifest: layout.root.join("edge_functions/Cargo.toml"),
+        manifest: layout.root.join("edge_functions/functions/Cargo.toml"),
         // They share the rules with the extension.
         shared: ["Cargo.toml", "core/Cargo.toml", "core/src"].map(|name| layout.root.join(name)).into(),
         name: "functions",
@@ -41,11 +41,11 @@ pub(crate) fn ensure(layout: &Layout) -> Result<PathBuf> {
     workspace.ensure(layout)
 }
 
-/// Builds the guests that misbehave on request, for the tests of the host; gives the folder of the components.
+/// Builds the guests for the tests of the host and for the benchmark; gives the folder of the components.
 pub(crate) fn guests(layout: &Layout) -> Result<PathBuf> {
     let workspace = Workspace {
         manifest: layout.root.join("tests/guests/Cargo.toml"),
-        shared: Vec::new(),
+        shared: vec![layout.root.join("examples/hello")],
         name: "guests",
         title: "Building the guests of the host's tests",
     };
@@ -95,30 +95,25 @@ impl Workspace {
         self.manifest.parent().unwrap_or(&self.manifest)
     }
 
-    /// The names of its programs: a folder each, or the workspace itself where it is one package.
+    /// The names of its programs: every folder beside the manifest whose package has one.
     fn guests(&self) -> Result<Vec<OsString>> {
-        let manifest = fs::read_to_string(&self.manifest)
-            .with_context(|| format!("could not read {}", self.manifest.display()))?;
-        let members: Vec<OsString> = members(&manifest)
-            .filter(|member| self.folder().join(member).join("src/main.rs").is_file())
-            .map(OsString::from)
-            .collect();
-        Ok(if members.is_empty() {
-            package(&manifest).into_iter().map(OsString::from).collect()
-        } else {
-            members
-        })
+        let folder = self.folder();
+        let entries = fs::read_dir(folder).with_context(|| format!("could not list {}", folder.display()))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            if has_program(&entry.path()) {
+                names.push(entry.file_name());
+            }
+        }
+        names.sort();
+        Ok(names)
     }
 
     fn sources(&self) -> Result<Inputs> {
-        let manifest = fs::read_to_string(&self.manifest)?;
-        let mut inputs = Inputs::default();
-        let mut places =
-            vec![self.manifest.clone(), self.folder().join("Cargo.lock"), self.folder().join("src")];
-        places.extend(members(&manifest).map(|member| self.folder().join(member)));
-        places.extend(self.shared.iter().cloned());
-        for place in places {
-            inputs = inputs.tree(&place)?;
+        let mut inputs = Inputs::default().tree(self.folder())?;
+        for place in &self.shared {
+            inputs = inputs.tree(place)?;
         }
         Ok(inputs)
     }
@@ -151,18 +146,10 @@ fn component(folder: &Path, name: &OsString) -> PathBuf {
     folder.join(name).with_extension("wasm")
 }
 
-/// The names in `members = ["a", "b"]`, written on one line.
-fn members(manifest: &str) -> impl Iterator<Item = &str> {
-    let list = manifest.lines().find_map(|line| line.strip_prefix("members = [")?.strip_suffix(']'));
-    list.unwrap_or_default()
-        .split(',')
-        .map(|name| name.trim().trim_matches('"'))
-        .filter(|name| !name.is_empty())
-}
-
-/// The name of a package.
-fn package(manifest: &str) -> Option<&str> {
-    manifest.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))
+/// Whether a folder is a package with a program: its source is there, or its manifest says where.
+fn has_program(folder: &Path) -> bool {
+    let manifest = fs::read_to_string(folder.join("Cargo.toml"));
+    manifest.is_ok_and(|text| text.contains("[[bin]]") || folder.join("src/main.rs").is_file())
 }
 
 #[cfg(test)]
@@ -170,11 +157,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_and_names_are_read_from_a_manifest() {
-        let manifest = "[workspace]\nmembers = [\"kit\", \"garmin-webhook\"]\n";
-        assert_eq!(members(manifest).collect::<Vec<_>>(), ["kit", "garmin-webhook"]);
-        assert_eq!(members("[workspace]\n").count(), 0);
-        assert_eq!(package("[package]\nname = \"hostile\"\n"), Some("hostile"));
+    fn a_folder_is_a_guest_when_its_package_has_a_program() {
+        let scratch = std::env::temp_dir().join(format!("xtask-guests-{}", std::process::id()));
+        let put = |name: &str, content: &str| {
+            let file = scratch.join(name);
+            fs::create_dir_all(file.parent().expect("a folder")).expect("mkdir");
+            fs::write(file, content).expect("write");
+        };
+        put(
+            "Cargo.toml",
+            "[workspace]
+members = [\"*\"]
+",
+        );
+        put(
+            "webhook/Cargo.toml",
+            "[package]
+name = \"webhook\"
+",
+        );
+        put("webhook/src/main.rs", "");
+        put(
+            "elsewhere/Cargo.toml",
+            "[package]
+name = \"elsewhere\"
+
+[[bin]]
+name = \"elsewhere\"
+",
+        );
+        put(
+            "kit/Cargo.toml",
+            "[package]
+name = \"kit\"
+",
+        );
+        put("kit/src/lib.rs", "");
+        put("target/release/webhook.wasm", "");
+        let workspace =
+            Workspace { manifest: scratch.join("Cargo.toml"), shared: Vec::new(), name: "guests", title: "" };
+        assert_eq!(workspace.guests().expect("listed"), ["elsewhere", "webhook"]);
+        fs::remove_dir_all(&scratch).expect("clean up");
     }
 
     #[test]

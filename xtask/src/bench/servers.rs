@@ -16,7 +16,7 @@ use crate::cluster::Role;
 use crate::layout::{make_dir, remove};
 use crate::setup::npm;
 use crate::stack::{Stack, well_known};
-use crate::{edge, port};
+use crate::{edge, functions, port};
 
 /// What webhooks must be told.
 pub(super) const SECRET: &str = "a-secret-for-the-benchmark";
@@ -38,7 +38,8 @@ pub(super) const WORKER: Function = (
 /// How each of the two is started.
 pub(super) struct Programs {
     host: PathBuf,
-    components: PathBuf,
+    /// The functions, and the guests of the tests: `hello` is one of these.
+    components: [PathBuf; 2],
     deno: PathBuf,
     sources: PathBuf,
     folder: PathBuf,
@@ -49,6 +50,7 @@ impl Programs {
     /// Builds the host and its functions, and installs Deno.
     pub(super) fn ready(stack: &Stack) -> Result<Self> {
         let (host, components) = edge::build(&stack.layout, edge::Profile::Release)?;
+        let components = [components, functions::guests(&stack.layout)?];
         let sources = stack.layout.root.join("tests/deno");
         npm::install(&stack.layout, &sources, "deno", "Installing Deno (npm)")?;
         let folder = stack.layout.state.join("bench-edge");
@@ -81,7 +83,10 @@ impl Programs {
                 config += &format!("[functions.{name}]\nverify_jwt = false\n");
                 limits += &format!("[functions.{name}]\n{settings}");
                 let component = format!("{name}.wasm");
-                fs::copy(self.components.join(&component), folder.join(&component))?;
+                let mut places = self.components.iter().map(|folder| folder.join(&component));
+                let built = places.find(|file| file.is_file());
+                let built = built.with_context(|| format!("{component} was not built"))?;
+                fs::copy(built, folder.join(&component))?;
             }
             fs::write(folder.join("config.toml"), config)?;
             fs::write(folder.join("functions.toml"), limits)?;

@@ -29,8 +29,16 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
     });
     report.check("supabase-js against the running stack", || {
         let stack = migrated(ctx, "supabase-js")?;
+        let secrets = [
+            // 32 bytes of nothing, in base64.
+            ("WELLTRACK_TOKEN_KEYS", "test:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+            ("PROVIDER_REDIRECT_URLS", "https://app.example.org/settings"),
+            ("STRAVA_CLIENT_ID", "4711"),
+            ("STRAVA_CLIENT_SECRET", "for-the-test-of-strava"),
+        ];
+        let environment = secrets.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let host = Fleeting(Edge::new(&ctx.layout, &stack, port::free()?));
-        host.0.start(&ctx.layout, &stack, &Extras::default())?;
+        host.0.start(&ctx.layout, &stack, &Extras { environment, ..Extras::default() })?;
         Cmd::new("node")
             .args(["--test", "tests/js/supabase_js.test.mjs"])
             .cwd(&ctx.layout.root)

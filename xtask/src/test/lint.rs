@@ -10,7 +10,7 @@ use crate::setup::pgrx;
 use crate::stamp::files_below;
 
 /// Workspaces of their own, because they are built for another target. Their sources are plain Rust to any.
-const GUESTS: [&str; 2] = ["edge_functions/Cargo.toml", "tests/guests/Cargo.toml"];
+const GUESTS: [&str; 2] = ["edge_functions/functions/Cargo.toml", "tests/guests/Cargo.toml"];
 
 pub(super) fn run(ctx: &Context, report: &mut Report) {
     let cargo = |name: &str| Cmd::new("cargo").arg(name).cwd(&ctx.layout.root).log(ctx.layout.log("lint"));

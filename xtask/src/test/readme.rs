@@ -4,6 +4,7 @@
 //! a reader sees but doesn't type as `console` or `text`. The line `cargo xtask test` is left out: it is what is running.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
@@ -12,7 +13,8 @@ use crate::cluster::throwaway::{self, Throwaway};
 use crate::cluster::{Cluster, Durability};
 use crate::cmd::Cmd;
 use crate::edge::{Edge, Fleeting};
-use crate::port;
+use crate::layout::{Layout, remove};
+use crate::{port, ui};
 
 pub(super) fn run(ctx: &Context, report: &mut Report) {
     let Some(blocks) = report.check("README.md has commands", || {
@@ -30,6 +32,11 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
     let database =
         Throwaway::adopt(Cluster::new(&ctx.layout, &ctx.prefix, &full_name, port, Durability::Full));
     let _host = Fleeting(Edge::new(&ctx.layout, &database, api_port));
+    let Some(_sources) =
+        report.check("no copy of the example is in the way", || Sources::note(&ctx.layout, "hello"))
+    else {
+        return;
+    };
     let ports = [port, api_port];
     for block in &blocks {
         let first =
@@ -49,6 +56,37 @@ fn shell(ctx: &Context, script: &str, cluster: &str, [port, api_port]: [u16; 2])
         .log(ctx.layout.log("readme"))
         .hint("correct the README, or what it shows")
         .run()
+}
+
+/// Puts the workspace of the functions back, however the test ends: the README copies an example into it.
+struct Sources {
+    copy: PathBuf,
+    lock: PathBuf,
+    locked: Vec<u8>,
+}
+
+impl Sources {
+    /// # Errors
+    /// When a function of the example's name is there already: the README would write over it.
+    fn note(layout: &Layout, example: &str) -> Result<Self> {
+        let folder = layout.root.join("edge_functions/functions");
+        let (copy, lock) = (folder.join(example), folder.join("Cargo.lock"));
+        ensure!(
+            !copy.exists(),
+            "{} is in the way: the README copies examples/{example} there. What to do: move it away",
+            copy.display()
+        );
+        Ok(Self { locked: fs::read(&lock)?, copy, lock })
+    }
+}
+
+impl Drop for Sources {
+    fn drop(&mut self) {
+        let back = remove(&self.copy).and_then(|()| Ok(fs::write(&self.lock, &self.locked)?));
+        if let Err(error) = back {
+            ui::note(&format!("could not put {} back: {error}", self.lock.display()));
+        }
+    }
 }
 
 /// A block of commands and where it stands.

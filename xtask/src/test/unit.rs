@@ -14,10 +14,16 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
     });
     report.check("the edge functions", || {
         Cmd::new("cargo")
-            .args(["test", "--quiet", "--no-fail-fast", "--manifest-path", "edge_functions/Cargo.toml"])
+            .args([
+                "test",
+                "--quiet",
+                "--no-fail-fast",
+                "--manifest-path",
+                "edge_functions/functions/Cargo.toml",
+            ])
             .cwd(&ctx.layout.root)
             .log(ctx.layout.log("unit"))
-            .hint("cargo test --manifest-path edge_functions/Cargo.toml")
+            .hint("cargo test --manifest-path edge_functions/functions/Cargo.toml")
             .run()
     });
     report.check("the published hash vectors, in plain Node", || {
