@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use postgres::{Client, NoTls};
 use sha2::{Digest as _, Sha256};
+use welltrack_stack::Stack;
+use welltrack_stack::cluster::Role;
 
 use super::load::{Outcome, closed, paced, post};
 use super::measure::{Awake, Line, Target, interleave, millis, percentile, report, timed};
 use super::servers::{HELLO, Programs, SECRET, Server, WEBHOOK, WORKER};
-use crate::cluster::Role;
-use crate::stack::Stack;
 
 /// Clients at once, and connections to the database on either side.
 pub(super) const CLIENTS: usize = 32;

@@ -12,16 +12,14 @@ use std::fs;
 
 use anyhow::{Context, Result, bail, ensure};
 use postgres::Config;
-
-use crate::cluster::Role;
-use crate::stack::Stack;
-use crate::ui;
+use welltrack_stack::cluster::Role;
+use welltrack_stack::{Stack, ui};
 
 /// The benchmarks there are.
-pub(crate) const NAMES: [&str; 3] = ["ingest", "edge", "engine"];
+pub const NAMES: [&str; 3] = ["ingest", "edge", "engine"];
 
 /// Runs the benchmark of that name on a fresh stack; an error if a target is missed.
-pub(crate) fn run(stack: &Stack, name: &str) -> Result<()> {
+pub fn run(stack: &Stack, name: &str) -> Result<()> {
     let database: Config =
         stack.url(Role::SupabaseAdmin).parse().context("reading the database's address")?;
     let met = match name {

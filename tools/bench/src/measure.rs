@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use console::style;
-
-use crate::ui;
+use welltrack_stack::ui;
 
 /// What a ratio must keep to.
 #[derive(Clone, Copy, Debug)]

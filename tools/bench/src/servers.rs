@@ -10,13 +10,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use welltrack_stack::cluster::Role;
+use welltrack_stack::layout::{make_dir, remove};
+use welltrack_stack::{Stack, edge, functions, npm, port, well_known};
 
 use super::load::{Connection, post};
-use crate::cluster::Role;
-use crate::layout::{make_dir, remove};
-use crate::setup::npm;
-use crate::stack::{Stack, well_known};
-use crate::{edge, functions, port};
 
 /// What webhooks must be told.
 pub(super) const SECRET: &str = "a-secret-for-the-benchmark";

@@ -11,12 +11,12 @@ use postgres::{Client, NoTls, Transaction};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
+use welltrack_stack::cluster::{Cluster, Role};
+use welltrack_stack::rest::PATIENCE;
+use welltrack_stack::{cmd, rest};
 
 use super::data::{DAYS, History};
 use super::people::{DOMAIN, Person};
-use crate::cluster::{Cluster, Role};
-use crate::rest::PATIENCE;
-use crate::{cmd, rest};
 
 /// Everybody's, in the demo.
 pub(super) const PASSWORD: &str = "correct horse battery staple";

@@ -4,13 +4,13 @@
 //! demo leaves, the next one removes. Stops at counting.
 
 use anyhow::{Result, bail};
+use welltrack_stack::cmd;
 
 use super::api::{Api, Member};
 use super::data::History;
 use super::people::{DOMAIN, PEOPLE};
 use super::phone;
 use super::recovery::Day;
-use crate::cmd;
 
 /// How many people there were, and what was said of each of their days.
 pub(super) struct Cohort {

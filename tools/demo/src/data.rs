@@ -67,7 +67,7 @@ pub(super) fn load(root: &Path) -> Result<Data> {
 }
 
 /// The data set, where there is one.
-pub(crate) fn data_set(root: &Path) -> Option<PathBuf> {
+pub fn data_set(root: &Path) -> Option<PathBuf> {
     let folder = folder(root, std::env::var_os("WELLTRACK_DATA").map(PathBuf::from));
     Some(folder.join("lifesnaps/daily.csv")).filter(|file| file.is_file())
 }

@@ -16,6 +16,7 @@ mod phone;
 mod print;
 mod providers;
 mod recovery;
+pub mod report;
 
 use std::io::{ErrorKind, Write as _};
 use std::time::{Duration, Instant};
@@ -23,11 +24,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use jiff::Span;
 use serde_json::Value;
+use welltrack_stack::{Stack, cmd, ui};
 
-use crate::stack::Stack;
-use crate::{cmd, ui};
 use api::{Answer, Api, Member, Metric, Refused};
-pub(crate) use data::data_set;
+pub use data::data_set;
 use data::{DAYS, Data, History};
 use people::{PEOPLE, Person};
 
@@ -72,7 +72,7 @@ struct Sync {
 }
 
 /// Runs the demo on a stack that is up.
-pub(crate) fn run(stack: &Stack) -> Result<()> {
+pub fn run(stack: &Stack) -> Result<()> {
     let _lock = stack.layout.lock("demo")?;
     let report = story(stack, data::load(&stack.layout.root)?)?;
     match std::io::stdout().write_all(print::report(&report).as_bytes()) {
@@ -83,7 +83,7 @@ pub(crate) fn run(stack: &Stack) -> Result<()> {
 }
 
 /// The same people with their scores and goals, without the providers' part and without a word.
-pub(crate) fn fill(stack: &Stack) -> Result<()> {
+pub fn fill(stack: &Stack) -> Result<()> {
     let mut api = Api::connect(stack)?;
     let mut people = joined(&mut api, data::load(&stack.layout.root)?.histories)?;
     people.iter_mut().try_for_each(|chapter| send(&mut api, chapter))?;

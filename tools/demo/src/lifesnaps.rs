@@ -224,7 +224,7 @@ mod tests {
     /// Reads the real file where it lies; says so where it doesn't.
     #[test]
     fn the_chosen_people_of_the_real_file_stay_the_same() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/lifesnaps/daily.csv");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/lifesnaps/daily.csv");
         if !file.is_file() {
             eprintln!("skipped: there is no {}", file.display());
             return;

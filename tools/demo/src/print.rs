@@ -9,13 +9,13 @@ use std::time::Duration;
 use console::{Alignment, measure_text_width, pad_str, style, truncate_str};
 use serde_json::Value;
 use welltrack_core::{MetricType, Source};
+use welltrack_stack::ui;
 
 use super::cohort::Cohort;
 use super::figures::{DAYS_PER_BAR, grouped, number, sparkline, wrapped};
 use super::providers::Delivered;
 use super::recovery;
 use super::{Chapter, FIRST_SYNC, Report, SAME_AGAIN};
-use crate::ui;
 
 /// The widest line, in columns.
 const WIDTH: usize = 100;

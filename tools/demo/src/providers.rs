@@ -11,12 +11,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use welltrack_core::providers::oauth;
+use welltrack_stack::edge::{Edge, Extras, Profile, program};
+use welltrack_stack::{Stack, cmd, ui, well_known};
 
 use super::api::{Api, FromSource, PASSWORD};
 use super::{Chapter, DAYS};
-use crate::edge::{Edge, Extras, Profile, program};
-use crate::stack::{Stack, well_known};
-use crate::{cmd, ui};
 
 /// How long the queue may take to empty.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -23,7 +23,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static CHILDREN: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
 /// From now on a first Ctrl-C (or SIGTERM, SIGHUP) ends the running child and sets [`interrupted`]; a second one ends xtask at once.
-pub(crate) fn catch_interrupts() -> Result<()> {
+pub fn catch_interrupts() -> Result<()> {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
@@ -38,13 +38,13 @@ pub(crate) fn catch_interrupts() -> Result<()> {
 }
 
 /// Whether somebody pressed Ctrl-C.
-pub(crate) fn interrupted() -> bool {
+pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
 /// The error that an interrupted step ends with.
 #[derive(Debug)]
-pub(crate) struct Interrupted;
+pub struct Interrupted;
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,7 +55,7 @@ impl fmt::Display for Interrupted {
 impl std::error::Error for Interrupted {}
 
 /// A program with arguments, and where its output goes.
-pub(crate) struct Cmd {
+pub struct Cmd {
     command: Command,
     log: Option<PathBuf>,
     hint: Option<String>,
@@ -64,7 +64,8 @@ pub(crate) struct Cmd {
 }
 
 impl Cmd {
-    pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
+    /// A program, looked for in PATH unless it is a path. It reads nothing from standard input.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program);
         command.stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
@@ -75,33 +76,38 @@ impl Cmd {
         Self { command, log: None, hint: None, cleanup: false, also_show: None }
     }
 
-    pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+    /// One more argument.
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.command.arg(arg);
         self
     }
 
-    pub(crate) fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+    /// More arguments.
+    pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.command.args(args);
         self
     }
 
-    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+    /// Sets a variable of its environment.
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    pub(crate) fn env_remove(mut self, name: &str) -> Self {
+    /// Keeps a variable of ours from it.
+    pub fn env_remove(mut self, name: &str) -> Self {
         self.command.env_remove(name);
         self
     }
 
-    pub(crate) fn cwd(mut self, dir: impl AsRef<Path>) -> Self {
+    /// The folder that it runs in.
+    pub fn cwd(mut self, dir: impl AsRef<Path>) -> Self {
         self.command.current_dir(dir);
         self
     }
 
     /// Runs as that user, with his groups only.
-    pub(crate) fn run_by(mut self, user: Option<&ServerUser>) -> Self {
+    pub fn run_by(mut self, user: Option<&ServerUser>) -> Self {
         if let Some(user) = user {
             self.command.uid(user.uid).gid(user.gid).env("HOME", "/nonexistent");
         }
@@ -109,13 +115,13 @@ impl Cmd {
     }
 
     /// Appends the output to this file instead of showing it, and asks for it without colours.
-    pub(crate) fn log(mut self, log: impl Into<PathBuf>) -> Self {
+    pub fn log(mut self, log: impl Into<PathBuf>) -> Self {
         self.log = Some(log.into());
         self.env("NO_COLOR", "1").env("CARGO_TERM_COLOR", "never").env("TERM", "dumb")
     }
 
     /// Looks for programs in this folder first.
-    pub(crate) fn path_first(self, dir: &Path) -> Self {
+    pub fn path_first(self, dir: &Path) -> Self {
         let set = self
             .command
             .get_envs()
@@ -129,25 +135,25 @@ impl Cmd {
     }
 
     /// On failure, also shows the end of this file, which the program itself keeps.
-    pub(crate) fn also_show(mut self, log: &Path) -> Self {
+    pub fn also_show(mut self, log: &Path) -> Self {
         self.also_show = Some(log.to_path_buf());
         self
     }
 
     /// What a person can do when it fails.
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Part of cleaning up: runs even after an interruption.
-    pub(crate) fn cleanup(mut self) -> Self {
+    pub fn cleanup(mut self) -> Self {
         self.cleanup = true;
         self
     }
 
     /// Runs to the end; anything but success is an error.
-    pub(crate) fn run(mut self) -> Result<()> {
+    pub fn run(mut self) -> Result<()> {
         let start = match &self.log {
             Some(path) => {
                 let log = open_log(path)?;
@@ -166,7 +172,7 @@ impl Cmd {
     }
 
     /// Runs to the end and gives what it wrote to standard output; standard error goes to the log, if there is one.
-    pub(crate) fn capture(mut self) -> Result<String> {
+    pub fn capture(mut self) -> Result<String> {
         self.check_interrupt()?;
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = self.command.spawn().with_context(|| self.could_not_start())?;
@@ -188,13 +194,13 @@ impl Cmd {
     }
 
     /// Whether it runs and succeeds; says nothing either way.
-    pub(crate) fn succeeds(mut self) -> bool {
+    pub fn succeeds(mut self) -> bool {
         self.command.stdout(Stdio::null()).stderr(Stdio::null());
         self.wait().is_ok_and(|status| status.success())
     }
 
     /// Starts it with its output in this file and leaves it running, in a session of its own; gives its process.
-    pub(crate) fn background(mut self, log: &Path) -> Result<u32> {
+    pub fn background(mut self, log: &Path) -> Result<u32> {
         self.check_interrupt()?;
         let log = open_log(log)?;
         self.command.stdout(log.try_clone()?).stderr(log).process_group(0);
@@ -203,7 +209,7 @@ impl Cmd {
     }
 
     /// Becomes the program, on this terminal. Returns only if that fails.
-    pub(crate) fn exec(mut self) -> anyhow::Error {
+    pub fn exec(mut self) -> anyhow::Error {
         let error = self.command.stdin(Stdio::inherit()).exec();
         anyhow::Error::new(error).context(self.could_not_start())
     }
@@ -300,7 +306,7 @@ fn open_log(path: &Path) -> Result<File> {
 }
 
 /// The last lines of a log that were written after `start`.
-pub(crate) fn end_of(path: &Path, start: u64, lines: usize) -> String {
+pub fn end_of(path: &Path, start: u64, lines: usize) -> String {
     let read = || -> std::io::Result<String> {
         let mut file = fs::File::open(path)?;
         file.seek(SeekFrom::Start(start))?;

@@ -9,20 +9,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::prefix::MAJORS;
 use crate::cmd::{Cmd, Interrupted, interrupted};
 use crate::layout::{Layout, make_dir, remove};
+use crate::prefix::MAJORS;
 
 const UPDATE_HINT: &str =
     "run `sudo apt-get update` (the package lists are missing or old), then the same command again";
 
 /// Whether this machine has Debian's tools at all.
-pub(crate) fn available() -> bool {
+pub fn available() -> bool {
     ["apt-get", "apt-cache", "dpkg-deb"].iter().all(|program| Cmd::new(program).arg("--version").succeeds())
 }
 
 /// The first supported major version that the package lists have. As root, missing lists are fetched.
-pub(crate) fn choose_major(layout: &Layout) -> Result<u32> {
+pub fn choose_major(layout: &Layout) -> Result<u32> {
     let first = || MAJORS.into_iter().find(|major| known(&format!("postgresql-{major}")));
     if let Some(major) = first() {
         return Ok(major);
@@ -35,7 +35,7 @@ pub(crate) fn choose_major(layout: &Layout) -> Result<u32> {
 }
 
 /// Postgres itself with the extensions that WellTrack uses.
-pub(crate) fn server_packages(major: u32) -> Vec<String> {
+pub fn server_packages(major: u32) -> Vec<String> {
     let mut names = vec![
         format!("postgresql-{major}"),
         format!("postgresql-client-{major}"),
@@ -48,7 +48,7 @@ pub(crate) fn server_packages(major: u32) -> Vec<String> {
 }
 
 /// What building and testing the extension takes: libclang reads Postgres's headers, pg_prove runs pgTAP.
-pub(crate) fn tool_packages() -> Result<Vec<String>> {
+pub fn tool_packages() -> Result<Vec<String>> {
     let depends = Cmd::new("apt-cache").args(["depends", "libclang-dev"]).env("LC_ALL", "C").capture()?;
     let version = default_clang(&depends)
         .with_context(|| format!("the package lists have no libclang-dev. What to do: {UPDATE_HINT}"))?;
@@ -60,15 +60,16 @@ pub(crate) fn tool_packages() -> Result<Vec<String>> {
 }
 
 /// A compiler for WebAssembly.
-pub(crate) struct Compiler {
+pub struct Compiler {
     /// As its package counts: "1.96.0+dfsg1-1~deb12u2".
-    pub(crate) version: String,
-    pub(crate) packages: Vec<String>,
+    pub version: String,
+    /// What to fetch.
+    pub packages: Vec<String>,
 }
 
 /// Debian's newest Rust (which it keeps for its web browsers) with what compiles for WebAssembly. As root, lists that know of none
 /// or of a too old one are fetched first.
-pub(crate) fn wasm_compiler(layout: &Layout, at_least: &str, advice: &str) -> Result<Compiler> {
+pub fn wasm_compiler(layout: &Layout, at_least: &str, advice: &str) -> Result<Compiler> {
     let offered = || offered_version("rustc-web").filter(|version| is_at_least(version, at_least));
     let version = match offered() {
         Some(version) => Some(version),
@@ -112,7 +113,7 @@ fn rust_libraries(closure: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The version that the package lists have of a package. As root, lists that lack it are fetched.
-pub(crate) fn offered(layout: &Layout, package: &str) -> Result<String> {
+pub fn offered(layout: &Layout, package: &str) -> Result<String> {
     if let Some(version) = offered_version(package) {
         return Ok(version);
     }
@@ -134,7 +135,7 @@ fn is_at_least(version: &str, least: &str) -> bool {
 }
 
 /// Fetches the packages, and the shared libraries they need that this machine lacks, into the cache. Gives their files.
-pub(crate) fn fetch(layout: &Layout, packages: &[String]) -> Result<Vec<PathBuf>> {
+pub fn fetch(layout: &Layout, packages: &[String]) -> Result<Vec<PathBuf>> {
     if let Some(package) = packages.iter().find(|package| !known(package)) {
         ensure!(!interrupted(), Interrupted);
         bail!(
@@ -154,7 +155,7 @@ pub(crate) fn fetch(layout: &Layout, packages: &[String]) -> Result<Vec<PathBuf>
 }
 
 /// Unpacks packages below a folder.
-pub(crate) fn unpack(layout: &Layout, packages: &[PathBuf], to: &Path) -> Result<()> {
+pub fn unpack(layout: &Layout, packages: &[PathBuf], to: &Path) -> Result<()> {
     for package in packages {
         Cmd::new("dpkg-deb")
             .arg("-x")

@@ -25,23 +25,23 @@ const API_PORT: u16 = 54_321;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The host that belongs to one cluster.
-pub(crate) struct Edge {
+pub struct Edge {
     dir: PathBuf,
     port: u16,
 }
 
 /// What it is started with beyond the defaults of the local stack.
 #[derive(Default)]
-pub(crate) struct Extras {
+pub struct Extras {
     /// Secrets of the functions.
-    pub(crate) environment: Vec<(String, String)>,
+    pub environment: Vec<(String, String)>,
     /// `HOST:PORT` that functions may call on this machine.
-    pub(crate) allowed_host: Option<String>,
+    pub allowed_host: Option<String>,
 }
 
 /// How a program of the workspace is optimised: a profile of Cargo.toml.
 #[derive(Clone, Copy)]
-pub(crate) enum Profile {
+pub enum Profile {
     /// Well enough for every day, in a third of the time.
     Host,
     /// As it is deployed.
@@ -58,7 +58,7 @@ impl Profile {
 }
 
 /// A program of the workspace; built if that is still to do.
-pub(crate) fn program(layout: &Layout, profile: Profile, package: &str, name: &str) -> Result<PathBuf> {
+pub fn program(layout: &Layout, profile: Profile, package: &str, name: &str) -> Result<PathBuf> {
     let profile = profile.name();
     Cmd::new("cargo")
         .args(["build", "--quiet", "--locked", "--profile", profile, "--package", package, "--bin", name])
@@ -72,7 +72,7 @@ pub(crate) fn program(layout: &Layout, profile: Profile, package: &str, name: &s
 }
 
 /// The host's program and the folder of the functions.
-pub(crate) fn build(layout: &Layout, profile: Profile) -> Result<(PathBuf, PathBuf)> {
+pub fn build(layout: &Layout, profile: Profile) -> Result<(PathBuf, PathBuf)> {
     let components = functions::ensure(layout)?;
     let program = ui::step("Building the edge host (the first time takes minutes)", || {
         program(layout, profile, "welltrack_edge", "welltrack-edge")
@@ -82,7 +82,7 @@ pub(crate) fn build(layout: &Layout, profile: Profile) -> Result<(PathBuf, PathB
 
 impl Edge {
     /// The host before that cluster; WELLTRACK_API_PORT gives it another port than Supabase's.
-    pub(crate) fn dev(layout: &Layout, cluster: &Cluster) -> Result<Self> {
+    pub fn dev(layout: &Layout, cluster: &Cluster) -> Result<Self> {
         let port = match std::env::var("WELLTRACK_API_PORT") {
             Ok(text) => {
                 text.parse().with_context(|| format!("WELLTRACK_API_PORT is a port number, not `{text}`"))?
@@ -93,23 +93,23 @@ impl Edge {
     }
 
     /// The host before that cluster, on that port. It keeps its files beside the cluster's.
-    pub(crate) fn new(layout: &Layout, cluster: &Cluster, port: u16) -> Self {
+    pub fn new(layout: &Layout, cluster: &Cluster, port: u16) -> Self {
         let name = cluster.dir().file_name().unwrap_or_default();
         Self { dir: layout.state.join("hosts").join(name), port }
     }
 
     /// The address of everything it serves.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// What the host says.
-    pub(crate) fn log(&self) -> PathBuf {
+    pub fn log(&self) -> PathBuf {
         self.dir.join("host.log")
     }
 
     /// Its process, if it runs.
-    pub(crate) fn pid(&self) -> Option<i32> {
+    pub fn pid(&self) -> Option<i32> {
         let pid: i32 = fs::read_to_string(self.dir.join("pid")).ok()?.trim().parse().ok()?;
         // The number may be another program's by now, or that of one that has ended and waits to be reaped: by us, who are
         // its parent.
@@ -119,7 +119,7 @@ impl Edge {
     }
 
     /// Builds and starts it, and waits until it serves. A running one of the same program stays.
-    pub(crate) fn start(&self, layout: &Layout, cluster: &Cluster, extras: &Extras) -> Result<()> {
+    pub fn start(&self, layout: &Layout, cluster: &Cluster, extras: &Extras) -> Result<()> {
         let (program, components) = build(layout, Profile::Host)?;
         make_dir(&self.dir)?;
         if let Some(pid) = self.pid() {
@@ -194,7 +194,7 @@ impl Edge {
     }
 
     /// Ends it; what it has in hand is finished first.
-    pub(crate) fn stop(&self) -> Result<()> {
+    pub fn stop(&self) -> Result<()> {
         if let Some(pid) = self.pid() {
             let pid = Pid::from_raw(pid);
             let _ = kill(pid, Signal::SIGTERM);
@@ -212,7 +212,7 @@ impl Edge {
 }
 
 /// A host that is stopped, and its files removed, when this goes out of scope.
-pub(crate) struct Fleeting(pub(crate) Edge);
+pub struct Fleeting(pub Edge);
 
 impl Drop for Fleeting {
     fn drop(&mut self) {

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::layout::{Layout, make_dir, remove};
-use crate::setup::wasm::{TARGET, Toolchain};
 use crate::stamp::{Inputs, Stamp, files_below};
 use crate::ui;
+use crate::wasm::{TARGET, Toolchain};
 
 /// `cargo xtask functions`: builds and lists them, on request with the guests of the host's tests.
-pub(crate) fn run(layout: &Layout, with_guests: bool) -> Result<()> {
+pub fn run(layout: &Layout, with_guests: bool) -> Result<()> {
     let mut files = files_below(&ensure(layout)?)?;
     if with_guests {
         files.extend(files_below(&guests(layout)?)?);
@@ -30,7 +30,7 @@ pub(crate) fn run(layout: &Layout, with_guests: bool) -> Result<()> {
 }
 
 /// Builds the project's functions, if their sources have changed; gives the folder of the components.
-pub(crate) fn ensure(layout: &Layout) -> Result<PathBuf> {
+pub fn ensure(layout: &Layout) -> Result<PathBuf> {
     let workspace = Workspace {
         manifest: layout.root.join("edge_functions/functions/Cargo.toml"),
         // They share the rules with the extension.
@@ -42,7 +42,7 @@ pub(crate) fn ensure(layout: &Layout) -> Result<PathBuf> {
 }
 
 /// Builds the guests for the tests of the host and for the benchmark; gives the folder of the components.
-pub(crate) fn guests(layout: &Layout) -> Result<PathBuf> {
+pub fn guests(layout: &Layout) -> Result<PathBuf> {
     let workspace = Workspace {
         manifest: layout.root.join("tests/guests/Cargo.toml"),
         shared: vec![layout.root.join("examples/hello")],

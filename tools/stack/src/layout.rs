@@ -17,10 +17,13 @@ use crate::ui;
 
 /// The unprivileged user that the server runs as when xtask itself is run by root: Postgres refuses root.
 #[derive(Clone, Debug)]
-pub(crate) struct ServerUser {
-    pub(crate) name: String,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
+pub struct ServerUser {
+    /// As the machine calls it.
+    pub name: String,
+    /// Its number.
+    pub uid: u32,
+    /// Of its group.
+    pub gid: u32,
 }
 
 impl ServerUser {
@@ -40,23 +43,25 @@ impl ServerUser {
 
 /// The folders of one checkout.
 #[derive(Clone, Debug)]
-pub(crate) struct Layout {
+pub struct Layout {
     /// The checkout.
-    pub(crate) root: PathBuf,
+    pub root: PathBuf,
     /// `.welltrack/`, or where WELLTRACK_STATE says.
-    pub(crate) state: PathBuf,
+    pub state: PathBuf,
     /// Debian packages and cargo-pgrx: `cache/` in the state, or where WELLTRACK_CACHE says.
-    pub(crate) cache: PathBuf,
-    pub(crate) server_user: Option<ServerUser>,
+    pub cache: PathBuf,
+    /// Who runs the server, where that is not the caller.
+    pub server_user: Option<ServerUser>,
 }
 
 impl Layout {
     /// Finds the folders and makes those that are missing.
-    pub(crate) fn find() -> Result<Self> {
+    pub fn find() -> Result<Self> {
         // `cargo run` sets the variable anew for each checkout; the constant is for a binary started by hand.
         let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        let root = manifest.parent().context("xtask lies in the checkout")?.to_path_buf();
+        // `tools/xtask`, or this library beside it.
+        let root = manifest.ancestors().nth(2).context("tools/xtask lies in the checkout")?.to_path_buf();
         let server_user = ServerUser::find()?;
         let state = match folder_from_env("WELLTRACK_STATE")? {
             Some(state) => state,
@@ -83,12 +88,12 @@ impl Layout {
     }
 
     /// The log file of a step; a run of xtask appends to it.
-    pub(crate) fn log(&self, step: &str) -> PathBuf {
+    pub fn log(&self, step: &str) -> PathBuf {
         self.state.join("logs").join(format!("{step}.log"))
     }
 
     /// Holds off another xtask of the same checkout at the same kind of work until the guard is dropped.
-    pub(crate) fn lock(&self, name: &str) -> Result<File> {
+    pub fn lock(&self, name: &str) -> Result<File> {
         let file = File::options()
             .create(true)
             .truncate(false)
@@ -114,7 +119,7 @@ impl Layout {
 }
 
 /// Makes a folder that others can enter, whatever the umask: the server may be another user.
-pub(crate) fn make_dir(dir: &Path) -> Result<()> {
+pub fn make_dir(dir: &Path) -> Result<()> {
     if dir.is_dir() {
         return Ok(());
     }
@@ -130,7 +135,7 @@ pub(crate) fn make_dir(dir: &Path) -> Result<()> {
 }
 
 /// Removes a file or a folder with all that is in it; nothing there is fine.
-pub(crate) fn remove(path: &Path) -> Result<()> {
+pub fn remove(path: &Path) -> Result<()> {
     let result = match path.symlink_metadata() {
         Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),

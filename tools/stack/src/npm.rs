@@ -10,12 +10,12 @@ use crate::stamp::{Inputs, Stamp};
 use crate::ui;
 
 /// Installs what the project's lock file says, if that has not been done.
-pub(crate) fn ensure(layout: &Layout) -> Result<()> {
+pub fn ensure(layout: &Layout) -> Result<()> {
     install(layout, &layout.root, "npm", "Installing the Supabase CLI (npm)")
 }
 
 /// Installs what the lock file in `folder` says, if that has not been done; `name` is that of the stamp.
-pub(crate) fn install(layout: &Layout, folder: &Path, name: &str, title: &str) -> Result<()> {
+pub fn install(layout: &Layout, folder: &Path, name: &str, title: &str) -> Result<()> {
     let stamp = Stamp::new(layout, name);
     let hash = Inputs::default()
         .tree(&folder.join("package-lock.json"))?

@@ -6,13 +6,13 @@ use std::net::{Ipv4Addr, TcpListener};
 use anyhow::{Context, Result, bail};
 
 /// A port that nobody listens on right now.
-pub(crate) fn free() -> Result<u16> {
+pub fn free() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
     Ok(listener.local_addr()?.port())
 }
 
 /// An error that names the holder, if somebody listens on the port.
-pub(crate) fn ensure_free(port: u16) -> Result<()> {
+pub fn ensure_free(port: u16) -> Result<()> {
     if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
         return Ok(());
     }

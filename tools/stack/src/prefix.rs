@@ -13,7 +13,7 @@ use crate::cmd::Cmd;
 use crate::layout::{make_dir, remove};
 
 /// The major versions that the extension has features for, the preferred one first.
-pub(crate) const MAJORS: [u32; 3] = [15, 16, 17];
+pub const MAJORS: [u32; 3] = [15, 16, 17];
 
 /// Extensions that a Supabase image lets `postgres` create. Their control files here say so too.
 const TRUSTED: [&str; 3] = ["pg_cron", "pgtap", "plpgsql_check"];
@@ -36,27 +36,30 @@ const PROGRAMS: [&str; 12] = [
 
 /// A Postgres below a folder of ours.
 #[derive(Clone, Debug)]
-pub(crate) struct Prefix {
+pub struct Prefix {
     /// The folder that may be moved.
-    pub(crate) root: PathBuf,
-    pub(crate) pg_config: PathBuf,
-    pub(crate) bin: PathBuf,
+    pub root: PathBuf,
+    /// What tells of it, and what pgrx builds by.
+    pub pg_config: PathBuf,
+    /// The folder of its programs.
+    pub bin: PathBuf,
     /// `share/postgresql/15` or its like: `extension/` is in it.
-    pub(crate) share: PathBuf,
+    pub share: PathBuf,
     /// The folder of loadable modules.
-    pub(crate) lib: PathBuf,
-    pub(crate) major: u32,
+    pub lib: PathBuf,
+    /// 15, 16 or 17.
+    pub major: u32,
     /// As Postgres prints it: "PostgreSQL 15.20 (Debian 15.20-0+deb12u1)".
-    pub(crate) version: String,
+    pub version: String,
     /// Where shared libraries lie that the machine itself may lack.
     libraries: Vec<PathBuf>,
     /// The folder of libclang, if it is ours and not the machine's (bindgen reads Postgres's headers with it).
-    pub(crate) libclang: Option<PathBuf>,
+    pub libclang: Option<PathBuf>,
 }
 
 impl Prefix {
     /// Opens a prefix that was assembled before.
-    pub(crate) fn open(root: &Path) -> Result<Self> {
+    pub fn open(root: &Path) -> Result<Self> {
         let pg_config = root
             .join("pg_config")
             .canonicalize()
@@ -75,7 +78,7 @@ impl Prefix {
     }
 
     /// Another Postgres where it is, to build for and not to run; what the build needs beside it is taken from `tools`.
-    pub(crate) fn of_machine(pg_config: &Path, tools: &Self) -> Result<Self> {
+    pub fn of_machine(pg_config: &Path, tools: &Self) -> Result<Self> {
         let pg_config =
             pg_config.canonicalize().with_context(|| format!("there is no {}", pg_config.display()))?;
         let asked = PgConfig::ask(&pg_config)?;
@@ -104,23 +107,23 @@ impl Prefix {
     }
 
     /// The same Postgres, copied to another place; libraries that are not its own stay where they are.
-    pub(crate) fn copy_to(&self, place: &Path) -> Result<Self> {
+    pub fn copy_to(&self, place: &Path) -> Result<Self> {
         let copy = assemble(place, |folder| copy_postgres(&self.pg_config, folder))?;
         Ok(copy.with_libraries_of(self))
     }
 
     /// Lets a copy use the libraries of the prefix it was copied from.
-    pub(crate) fn with_libraries_of(self, other: &Self) -> Self {
+    pub fn with_libraries_of(self, other: &Self) -> Self {
         Self { libraries: other.libraries.clone(), libclang: other.libclang.clone(), ..self }
     }
 
     /// A program of this Postgres, able to find its libraries.
-    pub(crate) fn cmd(&self, program: &str) -> Cmd {
+    pub fn cmd(&self, program: &str) -> Cmd {
         self.with_libraries(Cmd::new(self.bin.join(program)))
     }
 
     /// Lets any program find the prefix's libraries; no change where the machine has them all.
-    pub(crate) fn with_libraries(&self, cmd: Cmd) -> Cmd {
+    pub fn with_libraries(&self, cmd: Cmd) -> Cmd {
         match std::env::join_paths(&self.libraries) {
             Ok(paths) if !paths.is_empty() => cmd.env("LD_LIBRARY_PATH", paths),
             _ => cmd,
@@ -128,7 +131,7 @@ impl Prefix {
     }
 
     /// pgTAP's runner: the prefix's own, or the machine's where setup could not fetch it.
-    pub(crate) fn pg_prove(&self) -> Cmd {
+    pub fn pg_prove(&self) -> Cmd {
         let own = self.root.join("usr/bin/pg_prove");
         if !own.exists() {
             return Cmd::new("pg_prove");
@@ -140,7 +143,7 @@ impl Prefix {
     }
 
     /// The feature of the extension crate for this Postgres.
-    pub(crate) fn feature(&self) -> String {
+    pub fn feature(&self) -> String {
         format!("pg{}", self.major)
     }
 
@@ -168,7 +171,7 @@ fn trusted(control: &str) -> String {
 }
 
 /// Finishes a folder that `fill` has put a Postgres into and moves it to its place, instead of what was there.
-pub(crate) fn assemble(place: &Path, fill: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<Prefix> {
+pub fn assemble(place: &Path, fill: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<Prefix> {
     let beside = place.with_extension("new");
     remove(&beside)?;
     make_dir(&beside)?;
@@ -182,7 +185,7 @@ pub(crate) fn assemble(place: &Path, fill: impl FnOnce(&Path) -> Result<PathBuf>
 }
 
 /// An error that says what a Postgres, given by its pg_config, lacks for being the private one's origin.
-pub(crate) fn examine(pg_config: &Path) -> Result<()> {
+pub fn examine(pg_config: &Path) -> Result<()> {
     let from = PgConfig::ask(pg_config)?;
     let major = supported_major(&from.version)?;
     ensure!(
@@ -209,7 +212,7 @@ pub(crate) fn examine(pg_config: &Path) -> Result<()> {
 
 /// Copies another Postgres, given by its pg_config, below `to`, and gives the copy's pg_config. A Postgres finds its other
 /// folders by the way from its programs to them, so what counts is that they keep their places relative to each other.
-pub(crate) fn copy_postgres(pg_config: &Path, to: &Path) -> Result<PathBuf> {
+pub fn copy_postgres(pg_config: &Path, to: &Path) -> Result<PathBuf> {
     let from = PgConfig::ask(pg_config)?;
     let folders = [&from.share, &from.pkglib, &from.include_server];
     let top = folders.iter().fold(from.bin.clone(), |top, folder| common_ancestor(&top, folder));

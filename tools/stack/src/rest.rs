@@ -14,10 +14,10 @@ use uuid::Uuid;
 use crate::cmd;
 
 /// How long work that somebody else may hold is waited for before a person is told.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One request of a signed-in person.
-pub(crate) fn signed_in<T>(
+pub fn signed_in<T>(
     client: &mut Client,
     user_id: Uuid,
     work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
@@ -34,7 +34,7 @@ pub(crate) fn signed_in<T>(
 }
 
 /// Runs the engine as somebody, for themselves, as of a day, until nothing is left.
-pub(crate) fn run_engine(client: &mut Client, user_id: Uuid, as_of: Date) -> Result<()> {
+pub fn run_engine(client: &mut Client, user_id: Uuid, as_of: Date) -> Result<()> {
     let start = Instant::now();
     loop {
         let run: Value = signed_in(client, user_id, |tx| {

@@ -15,16 +15,16 @@ use crate::layout::Layout;
 
 /// Collects what a step depends on.
 #[derive(Default)]
-pub(crate) struct Inputs(Sha256);
+pub struct Inputs(Sha256);
 
 impl Inputs {
     /// The hash of one text.
-    pub(crate) fn of_text(text: &str) -> String {
+    pub fn of_text(text: &str) -> String {
         Self::default().text(text).finish()
     }
 
     /// Adds a text. Its length goes first, so that ("ab", "c") and ("a", "bc") differ.
-    pub(crate) fn text(self, text: &str) -> Self {
+    pub fn text(self, text: &str) -> Self {
         self.bytes(text.as_bytes())
     }
 
@@ -35,7 +35,7 @@ impl Inputs {
     }
 
     /// Adds a file, or every file below a folder, with their names. `target` folders and hidden files are left out.
-    pub(crate) fn tree(mut self, path: &Path) -> Result<Self> {
+    pub fn tree(mut self, path: &Path) -> Result<Self> {
         for file in files_below(path)? {
             let name = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
             let content = fs::read(&file).with_context(|| format!("could not read {}", file.display()))?;
@@ -44,7 +44,8 @@ impl Inputs {
         Ok(self)
     }
 
-    pub(crate) fn finish(self) -> String {
+    /// The hash over all that was put in, in hexadecimal digits.
+    pub fn finish(self) -> String {
         self.0.finalize().iter().fold(String::new(), |mut hex, byte| {
             // Writing to a String cannot fail.
             let _ = write!(hex, "{byte:02x}");
@@ -54,7 +55,7 @@ impl Inputs {
 }
 
 /// The files at or below a path, in name order.
-pub(crate) fn files_below(path: &Path) -> Result<Vec<PathBuf>> {
+pub fn files_below(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(if path.exists() { vec![path.to_path_buf()] } else { vec![] });
     }
@@ -73,29 +74,32 @@ pub(crate) fn files_below(path: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// What a step remembers between runs.
-pub(crate) struct Stamp(PathBuf);
+pub struct Stamp(PathBuf);
 
 impl Stamp {
-    pub(crate) fn new(layout: &Layout, step: &str) -> Self {
+    /// The stamp of that step.
+    pub fn new(layout: &Layout, step: &str) -> Self {
         Self(layout.state.join("stamps").join(step))
     }
 
-    pub(crate) fn is(&self, hash: &str) -> bool {
+    /// Whether the step last finished with that hash.
+    pub fn is(&self, hash: &str) -> bool {
         fs::read_to_string(&self.0).is_ok_and(|seen| seen == hash)
     }
 
     /// Written beside and renamed, so that it is whole or absent.
-    pub(crate) fn set(&self, hash: &str) -> Result<()> {
+    pub fn set(&self, hash: &str) -> Result<()> {
         write_whole(&self.0, hash)
     }
 
-    pub(crate) fn clear(&self) -> Result<()> {
+    /// Forgets that the step ever finished.
+    pub fn clear(&self) -> Result<()> {
         crate::layout::remove(&self.0)
     }
 }
 
 /// Writes a file beside its place and renames it: at any instant the old one or the new one is there, whole.
-pub(crate) fn write_whole(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
+pub fn write_whole(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     let beside = path.with_extension(format!("tmp{}", std::process::id()));
     fs::write(&beside, content)
         .and_then(|()| fs::rename(&beside, path))

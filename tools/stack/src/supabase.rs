@@ -11,7 +11,7 @@ use crate::layout::Layout;
 use crate::stamp::files_below;
 
 /// `supabase ARGS --remote=<this cluster>`, its output in the log of that name.
-pub(crate) fn cli(layout: &Layout, cluster: &Cluster, args: &[&str], log: &str) -> Cmd {
+pub fn cli(layout: &Layout, cluster: &Cluster, args: &[&str], log: &str) -> Cmd {
     Cmd::new(layout.root.join("node_modules/.bin/supabase"))
         .args(args)
         .arg(format!("--remote={}?sslmode=disable", cluster.url(Role::Postgres)))
@@ -30,14 +30,14 @@ pub(crate) fn cli(layout: &Layout, cluster: &Cluster, args: &[&str], log: &str) 
 }
 
 /// Applies the migrations that the database does not have yet.
-pub(crate) fn push(layout: &Layout, cluster: &Cluster, log: &str) -> Result<()> {
+pub fn push(layout: &Layout, cluster: &Cluster, log: &str) -> Result<()> {
     cli(layout, cluster, &["db", "push"], log)
         .hint("correct the migration; if migrations that were applied before have changed or gone, `cargo xtask reset`")
         .run()
 }
 
 /// The versions of the migrations in `supabase/migrations/`: what precedes the first underscore of a file's name.
-pub(crate) fn migration_versions(root: &Path) -> Result<BTreeSet<String>> {
+pub fn migration_versions(root: &Path) -> Result<BTreeSet<String>> {
     Ok(files_below(&root.join("supabase/migrations"))?
         .iter()
         .filter_map(|file| file.file_name()?.to_str()?.split_once('_'))
@@ -46,7 +46,7 @@ pub(crate) fn migration_versions(root: &Path) -> Result<BTreeSet<String>> {
 }
 
 /// The versions that a database's history names; none where nothing was ever applied.
-pub(crate) fn applied_versions(cluster: &Cluster) -> Result<BTreeSet<String>> {
+pub fn applied_versions(cluster: &Cluster) -> Result<BTreeSet<String>> {
     let is_there = cluster
         .query(Role::Postgres, "select to_regclass('supabase_migrations.schema_migrations') is not null")?;
     if is_there != ["t"] {
@@ -58,6 +58,6 @@ pub(crate) fn applied_versions(cluster: &Cluster) -> Result<BTreeSet<String>> {
 }
 
 /// Throws away what the migrations made and all accounts, applies the migrations and the seed anew.
-pub(crate) fn reset(layout: &Layout, cluster: &Cluster, log: &str) -> Result<()> {
+pub fn reset(layout: &Layout, cluster: &Cluster, log: &str) -> Result<()> {
     cli(layout, cluster, &["db", "reset"], log).hint("correct the migration or supabase/seed.sql").run()
 }

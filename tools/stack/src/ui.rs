@@ -14,7 +14,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 static SPINNERS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Does a step while showing that it goes on, and says how long it took. Steps may contain steps.
-pub(crate) fn step<T>(title: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub fn step<T>(title: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let start = Instant::now();
     let spinner = SPINNERS.add(ProgressBar::new_spinner().with_message(title.to_owned()));
     if console::user_attended_stderr() {
@@ -40,17 +40,17 @@ fn say(text: &str) {
 }
 
 /// One line on the side.
-pub(crate) fn note(text: &str) {
+pub fn note(text: &str) {
     say(&format!("{} {text}", style("·").dim().for_stderr()));
 }
 
 /// A heading between parts.
-pub(crate) fn heading(text: &str) {
+pub fn heading(text: &str) {
     say(&format!("\n{}", style(text).bold().for_stderr()));
 }
 
 /// The end of a run that failed: the error, and each reason below it.
-pub(crate) fn failure(error: &anyhow::Error) {
+pub fn failure(error: &anyhow::Error) {
     say(&format!("{} {error}", style("error:").red().bold().for_stderr()));
     for reason in error.chain().skip(1) {
         say(&format!("{} {reason}", style("because:").red().for_stderr()));
@@ -58,7 +58,7 @@ pub(crate) fn failure(error: &anyhow::Error) {
 }
 
 /// A length of time as a person says it.
-pub(crate) fn took(time: Duration) -> String {
+pub fn took(time: Duration) -> String {
     match time.as_secs() {
         0 => format!("{} ms", time.as_millis()),
         1..60 => format!("{:.1} s", time.as_secs_f64()),
@@ -67,7 +67,7 @@ pub(crate) fn took(time: Duration) -> String {
 }
 
 /// Rows as columns, each as wide as its widest cell; colours don't count as width.
-pub(crate) fn table(rows: &[Vec<String>]) -> String {
+pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
         .map(|column| {

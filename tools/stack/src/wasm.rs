@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::debs;
 use crate::cmd::Cmd;
+use crate::debs;
 use crate::layout::{Layout, make_dir, remove};
 use crate::ui;
 
 /// What functions are compiled for.
-pub(crate) const TARGET: &str = "wasm32-wasip2";
+pub const TARGET: &str = "wasm32-wasip2";
 
 /// Functions begin with the memory that most requests need: for each step of growth the kernel changes the rights of pages and
 /// interrupts every other thread of the host. Without that a push costs the host a quarter less (437 to 316 microseconds).
@@ -25,7 +25,7 @@ const ADVICE: &str = "run `rustup target add wasm32-wasip2` (or install your dis
 
 /// A compiler for [`TARGET`].
 #[derive(Clone, Debug)]
-pub(crate) enum Toolchain {
+pub enum Toolchain {
     /// The machine's.
     Machine,
     /// Debian's, below this folder.
@@ -34,7 +34,7 @@ pub(crate) enum Toolchain {
 
 impl Toolchain {
     /// The machine's toolchain, or Debian's, which is fetched if it is not there.
-    pub(crate) fn ensure(layout: &Layout) -> Result<Self> {
+    pub fn ensure(layout: &Layout) -> Result<Self> {
         if machine_has_target(layout) {
             return Ok(Self::Machine);
         }
@@ -53,7 +53,7 @@ impl Toolchain {
     }
 
     /// What a build depends on beside its sources.
-    pub(crate) fn version(&self, layout: &Layout) -> Result<String> {
+    pub fn version(&self, layout: &Layout) -> Result<String> {
         let compiler = match self {
             Self::Machine => Cmd::new("rustc").arg("-vV").cwd(&layout.root).capture()?,
             Self::Debian(root) => root.to_string_lossy().into_owned(),
@@ -62,7 +62,7 @@ impl Toolchain {
     }
 
     /// `cargo build` for [`TARGET`], ready for more arguments.
-    pub(crate) fn cargo_build(&self) -> Result<Cmd> {
+    pub fn cargo_build(&self) -> Result<Cmd> {
         let Self::Debian(root) = self else {
             return Ok(Cmd::new("cargo")
                 .args(["build", "--target", TARGET])

@@ -3,36 +3,23 @@
 //! Promises: each command does whatever it depends on first, may be interrupted and run again, and is quick when there is nothing
 //! to do. Stops at the checkout: the machine's own Postgres, Node modules and packages are never touched.
 
-mod bench;
-mod cluster;
-mod cmd;
-mod demo;
-mod edge;
-mod functions;
-mod layout;
+mod dev;
 mod package;
-mod port;
 mod queue;
-mod report;
-mod rest;
 mod schema;
 mod setup;
-mod stack;
-mod stamp;
-mod supabase;
 mod test;
 mod types;
-mod ui;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-
-use cluster::Durability;
-use layout::Layout;
-use stack::Stack;
+use welltrack_demo::{self as demo, report};
+use welltrack_stack::cluster::Durability;
+use welltrack_stack::layout::Layout;
+use welltrack_stack::{Stack, cmd, functions, ui};
 
 /// Sets up, runs, tests and measures WellTrack on Supabase
 ///
@@ -164,15 +151,15 @@ fn run(command: Command) -> Result<bool> {
     match command {
         Command::Test { parts } => return test::run(layout, &parts),
         Command::Setup { pg_config, debian } => setup::run(&layout, pg_config, debian),
-        Command::Up { detach } => stack::up(layout, detach),
-        Command::Down => stack::down(&layout),
-        Command::Status => stack::status(&layout),
-        Command::Reset => stack::reset(&layout),
-        Command::Psql { args } => stack::psql(layout, &args),
+        Command::Up { detach } => dev::up(layout, detach),
+        Command::Down => dev::down(&layout),
+        Command::Status => dev::status(&layout),
+        Command::Reset => dev::reset(&layout),
+        Command::Psql { args } => dev::psql(layout, &args),
         Command::Queue { command } => queue::run(&layout, &command),
         Command::Functions { guests } => functions::run(&layout, guests),
-        Command::Demo => demo::run(&Stack::dev(layout)?),
-        Command::Report { person, out } => report::run(&Stack::dev(layout)?, person.as_deref(), out),
+        Command::Demo => demo::run(&dev::dev(layout)?),
+        Command::Report { person, out } => report::run(&dev::dev(layout)?, person.as_deref(), out),
         Command::Bench { name } => bench_all(&layout, name),
         Command::Schema { write, check } => {
             if write {
@@ -189,11 +176,11 @@ fn run(command: Command) -> Result<bool> {
 /// Each benchmark gets a fresh database that keeps its data as a real one does.
 fn bench_all(layout: &Layout, name: Option<String>) -> Result<()> {
     let prefix = setup::all(layout)?;
-    for name in name.map_or_else(|| bench::NAMES.map(str::to_owned).to_vec(), |name| vec![name]) {
+    for name in name.map_or_else(|| welltrack_bench::NAMES.map(str::to_owned).to_vec(), |name| vec![name]) {
         let stack = ui::step("Making a database for the benchmark", || {
             Stack::throwaway(layout, &prefix, Durability::Full, "bench")
         })?;
-        bench::run(&stack, &name)?;
+        welltrack_bench::run(&stack, &name)?;
     }
     Ok(())
 }

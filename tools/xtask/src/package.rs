@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use welltrack_stack::layout::{Layout, make_dir, remove};
+use welltrack_stack::prefix::Prefix;
+use welltrack_stack::ui;
 
-use crate::layout::{Layout, make_dir, remove};
 use crate::setup::pgrx::{self, Pgrx};
-use crate::setup::prefix::Prefix;
-use crate::ui;
 
 /// `cargo xtask package [--pg-config PATH]`.
 pub(crate) fn run(layout: &Layout, prefix: &Prefix, pg_config: Option<&Path>) -> Result<()> {
@@ -38,7 +38,12 @@ pub(crate) fn build(layout: &Layout, prefix: &Prefix) -> Result<PathBuf> {
     let root = prefix.root.strip_prefix("/").unwrap_or(&prefix.root);
     fs::rename(packaged.join(root), &place).or_else(|_| {
         // Another file system: copy.
-        crate::cmd::Cmd::new("cp").arg("-a").arg(packaged.join(root)).arg(&place).capture().map(drop)
+        welltrack_stack::cmd::Cmd::new("cp")
+            .arg("-a")
+            .arg(packaged.join(root))
+            .arg(&place)
+            .capture()
+            .map(drop)
     })?;
     remove(&packaged)?;
     Ok(place)

@@ -9,10 +9,9 @@ use console::style;
 use postgres::{Client, NoTls, Row};
 use serde_json::Value;
 use uuid::Uuid;
-
-use crate::cluster::Role;
-use crate::layout::Layout;
-use crate::{stack, ui};
+use welltrack_stack::cluster::Role;
+use welltrack_stack::layout::Layout;
+use welltrack_stack::{Stack, ui};
 
 /// What to do with the dead letters
 #[derive(Subcommand)]
@@ -60,10 +59,9 @@ pub(crate) struct Kind {
 
 /// Does it, on the development database, which has to run.
 pub(crate) fn run(layout: &Layout, command: &Queue) -> Result<()> {
-    let cluster = stack::existing(layout)?
-        .filter(|cluster| cluster.pid().is_some())
-        .context("the database is not running. What to do: `cargo xtask up`")?;
-    let mut client = Client::connect(&cluster.url(Role::Postgres), NoTls).map_err(told)?;
+    let stack =
+        Stack::running(layout)?.context("the database is not running. What to do: `cargo xtask up`")?;
+    let mut client = Client::connect(&stack.url(Role::Postgres), NoTls).map_err(told)?;
     match command {
         Queue::List { kind, limit } => list(&mut client, kind, *limit),
         Queue::Show { id, payload } => show(&mut client, *id, *payload),

@@ -11,16 +11,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use welltrack_stack::cluster::throwaway::Throwaway;
+use welltrack_stack::cluster::{Cluster, Durability, Role};
+use welltrack_stack::layout::Layout;
+use welltrack_stack::prefix::Prefix;
+use welltrack_stack::stamp::{files_below, write_whole};
+use welltrack_stack::{Stack, ui};
 
 pub(crate) use self::compare::{describe, difference};
 pub(crate) use self::upgrade::prepare;
-use crate::cluster::throwaway::Throwaway;
-use crate::cluster::{Cluster, Durability, Role};
-use crate::layout::Layout;
-use crate::setup::prefix::Prefix;
-use crate::stack::Stack;
-use crate::stamp::{files_below, write_whole};
-use crate::ui;
 
 /// The generated migration, from the checkout.
 const BASELINE: &str = "supabase/migrations/20261128000000_baseline.sql";
@@ -170,7 +169,11 @@ mod tests {
     #[test]
     fn only_files_without_tables_or_schedule_run_again() {
         let again = |name: &str| runs_again(Path::new("/w"), &Path::new("/w/sql").join(name));
-        assert!(again("00_base/05_classes.sql") && again("10_people/20_profiles.sql") && again("90_export/90_api.sql"));
+        assert!(
+            again("00_base/05_classes.sql")
+                && again("10_people/20_profiles.sql")
+                && again("90_export/90_api.sql")
+        );
         assert!(!again("10_people/10_tables.sql") && !again("00_base/95_schedule.sql"));
     }
 

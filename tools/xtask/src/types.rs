@@ -6,14 +6,12 @@
 use std::fs;
 
 use anyhow::{Result, bail};
-
-use crate::cluster::{Cluster, Durability};
-use crate::cmd::Cmd;
-use crate::layout::{Layout, make_dir};
-use crate::setup::prefix::Prefix;
-use crate::stack::Stack;
-use crate::stamp::write_whole;
-use crate::{supabase, ui};
+use welltrack_stack::cluster::{Cluster, Durability};
+use welltrack_stack::cmd::Cmd;
+use welltrack_stack::layout::{Layout, make_dir};
+use welltrack_stack::prefix::Prefix;
+use welltrack_stack::stamp::write_whole;
+use welltrack_stack::{Stack, supabase, ui};
 
 /// Where the types are kept, from the checkout.
 const FILE: &str = "supabase/types/database.ts";

@@ -5,7 +5,7 @@ use super::super::people::PEOPLE;
 use super::super::recovery::{Day, Forecast, Recovery};
 use super::super::{Sync, batches, generate};
 use super::*;
-use crate::demo::api::FromSource;
+use crate::api::FromSource;
 use uuid::Uuid;
 
 fn scored(score: f64) -> Day {

@@ -11,9 +11,8 @@ use postgres::{Client, NoTls, Row, Transaction};
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
-
-use crate::cluster::{Cluster, Role};
-use crate::rest;
+use welltrack_stack::cluster::{Cluster, Role};
+use welltrack_stack::rest;
 
 /// How many days a report looks back.
 pub(super) const DAYS: i64 = 60;

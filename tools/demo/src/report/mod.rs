@@ -15,18 +15,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use postgres::{Client, NoTls};
-
-use crate::cluster::{Cluster, Role};
-use crate::layout::make_dir;
-use crate::stack::Stack;
-use crate::stamp::write_whole;
-use crate::ui;
+use welltrack_stack::cluster::{Cluster, Role};
+use welltrack_stack::layout::make_dir;
+use welltrack_stack::stamp::write_whole;
+use welltrack_stack::{Stack, ui};
 
 /// More people than these are not put into one page.
 const MOST: usize = 20;
 
 /// `cargo xtask report`.
-pub(crate) fn run(stack: &Stack, name: Option<&str>, out: Option<PathBuf>) -> Result<()> {
+pub fn run(stack: &Stack, name: Option<&str>, out: Option<PathBuf>) -> Result<()> {
     let folder = out.unwrap_or_else(|| stack.layout.state.join("report"));
     for file in write(stack, name, &folder)? {
         println!("{}", file.display());
@@ -35,7 +33,7 @@ pub(crate) fn run(stack: &Stack, name: Option<&str>, out: Option<PathBuf>) -> Re
 }
 
 /// Writes the page and the pictures into a folder, and gives their paths, the page's first.
-pub(crate) fn write(cluster: &Cluster, name: Option<&str>, folder: &Path) -> Result<Vec<PathBuf>> {
+pub fn write(cluster: &Cluster, name: Option<&str>, folder: &Path) -> Result<Vec<PathBuf>> {
     let mut people = data::choose(data::everybody(cluster)?, name)?;
     if people.len() > MOST {
         ui::note(&format!("the first {MOST} of {} people; --person NAME for another", people.len()));

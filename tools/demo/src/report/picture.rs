@@ -13,7 +13,7 @@ use super::canvas::WIDTH;
 use super::charts::Chart;
 use super::data::Person;
 use super::page::{CAVEAT, escaped, extent, sentences};
-use crate::demo::figures::wrapped;
+use crate::figures::wrapped;
 
 /// Between the columns and around everything.
 const MARGIN: u32 = 20;

@@ -1,4 +1,4 @@
-//! What a Supabase image contains, from `xtask/bootstrap/`: run on a cluster, and kept as a template that new clusters are copied
+//! What a Supabase image contains, from `tools/stack/bootstrap/`: run on a cluster, and kept as a template that new clusters are copied
 //! from, because copying takes a tenth of the time.
 //!
 //! Promises: the template is whole or absent, and made anew when a file of `bootstrap/` or the version of Postgres changes.
@@ -11,12 +11,12 @@ use anyhow::Result;
 
 use super::{Cluster, Durability, PASSWORD, Role};
 use crate::layout::{Layout, remove};
-use crate::setup::prefix::Prefix;
+use crate::prefix::Prefix;
 use crate::stamp::{Inputs, files_below, write_whole};
 use crate::{port, ui};
 
 fn folder(layout: &Layout) -> PathBuf {
-    layout.root.join("xtask/bootstrap")
+    layout.root.join("tools/stack/bootstrap")
 }
 
 pub(super) fn hash(layout: &Layout, prefix: &Prefix) -> Result<String> {

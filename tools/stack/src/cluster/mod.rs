@@ -4,7 +4,7 @@
 //! each version of Postgres and of `bootstrap/`. Stops at the schema: migrations are the business of `stack` and `supabase`.
 
 mod bootstrap;
-pub(crate) mod throwaway;
+pub mod throwaway;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use crate::cmd::Cmd;
 use crate::layout::{Layout, ServerUser, make_dir, remove};
 use crate::port;
-use crate::setup::prefix::Prefix;
+use crate::prefix::Prefix;
 use crate::stamp::write_whole;
 
 /// The Supabase CLI's well-known local password, of every role that may log in.
@@ -23,7 +23,7 @@ const PASSWORD: &str = "postgres";
 
 /// Who may log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
     /// `postgres`: owns the schema, is not superuser; migrations run as this.
     Postgres,
     /// `supabase_admin`: the superuser; for tests that must look behind the curtain.
@@ -36,7 +36,7 @@ pub(crate) enum Role {
 
 impl Role {
     /// The role's name in the database.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
             Self::SupabaseAdmin => "supabase_admin",
@@ -48,7 +48,7 @@ impl Role {
 
 /// How much a cluster values its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Durability {
+pub enum Durability {
     /// As a real server: a commit survives a crash.
     Full,
     /// For tests: nothing survives a crash of the machine, everything is faster.
@@ -57,7 +57,7 @@ pub(crate) enum Durability {
 
 /// One cluster. The server may be running or not.
 #[derive(Clone, Debug)]
-pub(crate) struct Cluster {
+pub struct Cluster {
     prefix: Prefix,
     dir: PathBuf,
     port: u16,
@@ -67,45 +67,39 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// The cluster of that name; it is made when it is first [started](Self::start).
-    pub(crate) fn new(
-        layout: &Layout,
-        prefix: &Prefix,
-        name: &str,
-        port: u16,
-        durability: Durability,
-    ) -> Self {
+    pub fn new(layout: &Layout, prefix: &Prefix, name: &str, port: u16, durability: Durability) -> Self {
         let dir = folder(layout).join(name);
         let port = Postmaster::of(&dir).map_or(port, |running| running.port);
         Self { prefix: prefix.clone(), dir, port, durability, user: layout.server_user.clone() }
     }
 
     /// The port it listens on, or will.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// The folder of the cluster; the server writes `server.log` in it.
-    pub(crate) fn dir(&self) -> &Path {
+    pub fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// The server's process, if it runs.
-    pub(crate) fn pid(&self) -> Option<i32> {
+    pub fn pid(&self) -> Option<i32> {
         Postmaster::of(&self.dir).map(|running| running.pid)
     }
 
     /// The address of a database of this cluster, for that role.
-    pub(crate) fn url_of(&self, role: Role, database: &str) -> String {
+    pub fn url_of(&self, role: Role, database: &str) -> String {
         format!("postgresql://{}:{PASSWORD}@127.0.0.1:{}/{database}", role.name(), self.port)
     }
 
     /// The address of the main database, `postgres`, for that role.
-    pub(crate) fn url(&self, role: Role) -> String {
+    pub fn url(&self, role: Role) -> String {
         self.url_of(role, "postgres")
     }
 
     /// Makes the cluster if there is none, brings it up to date with `bootstrap/`, and starts the server.
-    pub(crate) fn start(&self, layout: &Layout) -> Result<()> {
+    pub fn start(&self, layout: &Layout) -> Result<()> {
         let bootstrap = bootstrap::hash(layout, &self.prefix)?;
         if !self.data().is_dir() {
             let template = bootstrap::template(layout, &self.prefix, &bootstrap)?;
@@ -121,23 +115,23 @@ impl Cluster {
     }
 
     /// Stops the server; waits for sessions to be cut off, not for them to finish.
-    pub(crate) fn stop(&self) -> Result<()> {
+    pub fn stop(&self) -> Result<()> {
         self.stop_with("fast")
     }
 
     /// Stops the server without a last checkpoint and removes the folder.
-    pub(crate) fn destroy(&self) -> Result<()> {
+    pub fn destroy(&self) -> Result<()> {
         self.stop_with("immediate")?;
         remove(&self.dir)
     }
 
     /// A client program of Postgres, set to connect to a database as that role.
-    pub(crate) fn client(&self, program: &str, role: Role, database: &str) -> Cmd {
+    pub fn client(&self, program: &str, role: Role, database: &str) -> Cmd {
         self.connected(self.prefix.cmd(program), role, database)
     }
 
     /// Any program that asks libpq's variables, set to connect to a database as that role.
-    pub(crate) fn connected(&self, cmd: Cmd, role: Role, database: &str) -> Cmd {
+    pub fn connected(&self, cmd: Cmd, role: Role, database: &str) -> Cmd {
         cmd.env("PGHOST", "127.0.0.1")
             .env("PGPORT", self.port.to_string())
             .env("PGUSER", role.name())
@@ -147,12 +141,12 @@ impl Cluster {
     }
 
     /// psql for scripts: no start-up file, stops at the first error.
-    pub(crate) fn psql(&self, role: Role, database: &str) -> Cmd {
+    pub fn psql(&self, role: Role, database: &str) -> Cmd {
         self.client("psql", role, database).args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"])
     }
 
     /// Runs SQL in the main database and gives the rows, their columns parted by tabs.
-    pub(crate) fn query(&self, role: Role, sql: &str) -> Result<Vec<String>> {
+    pub fn query(&self, role: Role, sql: &str) -> Result<Vec<String>> {
         let text = self
             .psql(role, "postgres")
             .args(["--tuples-only", "--no-align", "--field-separator", "\t", "--command", sql])
@@ -161,7 +155,7 @@ impl Cluster {
     }
 
     /// The server's own files.
-    pub(crate) fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.dir.join("data")
     }
 
@@ -201,7 +195,7 @@ impl Cluster {
     }
 
     /// Starts the server of a cluster that is there, with settings for this once, such as `jit=off`.
-    pub(crate) fn start_server(&self, settings: &[&str]) -> Result<()> {
+    pub fn start_server(&self, settings: &[&str]) -> Result<()> {
         if self.pid().is_some() {
             return Ok(());
         }
@@ -256,12 +250,12 @@ impl Cluster {
 }
 
 /// The name of a cluster of this checkout whose server runs, if any does.
-pub(crate) fn any_running(layout: &Layout) -> Result<Option<String>> {
+pub fn any_running(layout: &Layout) -> Result<Option<String>> {
     Ok(names(layout)?.into_iter().find(|name| Postmaster::of(&folder(layout).join(name)).is_some()))
 }
 
 /// The clusters of this checkout.
-pub(crate) fn names(layout: &Layout) -> Result<Vec<String>> {
+pub fn names(layout: &Layout) -> Result<Vec<String>> {
     let Ok(listing) = fs::read_dir(folder(layout)) else { return Ok(Vec::new()) };
     Ok(listing.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
 }

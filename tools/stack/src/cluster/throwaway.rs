@@ -13,15 +13,15 @@ use nix::unistd::Pid;
 use super::{Cluster, Durability, names};
 use crate::layout::Layout;
 use crate::port;
-use crate::setup::prefix::Prefix;
+use crate::prefix::Prefix;
 use crate::ui;
 
 /// A cluster that is gone with this value.
-pub(crate) struct Throwaway(Cluster);
+pub struct Throwaway(Cluster);
 
 impl Throwaway {
     /// Starts a fresh cluster on a free port. What a killed xtask left behind is cleaned up first.
-    pub(crate) fn start(layout: &Layout, prefix: &Prefix, durability: Durability) -> Result<Self> {
+    pub fn start(layout: &Layout, prefix: &Prefix, durability: Durability) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         sweep(layout, prefix)?;
         let name = name(&COUNT.fetch_add(1, Ordering::Relaxed).to_string());
@@ -31,13 +31,13 @@ impl Throwaway {
     }
 
     /// Takes over a cluster that others make and start.
-    pub(crate) fn adopt(cluster: Cluster) -> Self {
+    pub fn adopt(cluster: Cluster) -> Self {
         Self(cluster)
     }
 }
 
 /// A name for a throwaway cluster of this process.
-pub(crate) fn name(what: &str) -> String {
+pub fn name(what: &str) -> String {
     format!("tmp-{}-{what}", std::process::id())
 }
 
@@ -58,7 +58,7 @@ impl Drop for Throwaway {
 }
 
 /// Removes throwaway clusters whose xtask is no more.
-pub(crate) fn sweep(layout: &Layout, prefix: &Prefix) -> Result<()> {
+pub fn sweep(layout: &Layout, prefix: &Prefix) -> Result<()> {
     for name in names(layout)? {
         if owner(&name).is_some_and(|pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH)) {
             Cluster::new(layout, prefix, &name, 0, Durability::None).destroy()?;

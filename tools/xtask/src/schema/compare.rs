@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use similar::{ChangeTag, TextDiff};
 
-use crate::cluster::{Cluster, Role};
+use welltrack_stack::cluster::{Cluster, Role};
 
 /// Tables that migrations fill. Keys and times are the database's own doing and left out.
 const REFERENCE: [(&str, &str); 4] = [

@@ -7,11 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-
-use super::debs;
-use crate::cmd::Cmd;
-use crate::layout::{Layout, make_dir, remove};
-use crate::ui;
+use welltrack_stack::cmd::Cmd;
+use welltrack_stack::layout::{Layout, make_dir, remove};
+use welltrack_stack::{debs, ui};
 
 /// The shell is the browser without its windows, a third of the packages of the whole.
 const SHELL: &str = "chromium-headless-shell";

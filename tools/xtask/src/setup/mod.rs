@@ -5,22 +5,17 @@
 //! machine's.
 
 pub(crate) mod browser;
-pub(crate) mod debs;
-pub(crate) mod npm;
 pub(crate) mod pgrx;
-pub(crate) mod prefix;
 pub(crate) mod python;
-pub(crate) mod wasm;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-
-use crate::layout::{Layout, remove};
-use crate::stamp::{Inputs, Stamp, write_whole};
-use crate::{cluster, ui};
-use prefix::Prefix;
+use welltrack_stack::layout::{Layout, remove};
+use welltrack_stack::prefix::{self, Prefix};
+use welltrack_stack::stamp::{Inputs, Stamp, write_whole};
+use welltrack_stack::{cluster, debs, npm, ui};
 
 /// `cargo xtask setup`: remembers which Postgres is wanted, then does all that is missing.
 pub(crate) fn run(layout: &Layout, pg_config: Option<PathBuf>, debian: bool) -> Result<()> {

@@ -8,12 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-
-use super::prefix::Prefix;
-use crate::cmd::Cmd;
-use crate::layout::{Layout, make_dir, remove};
-use crate::stamp::{Inputs, Stamp, files_below, write_whole};
-use crate::ui;
+use welltrack_stack::cmd::Cmd;
+use welltrack_stack::layout::{Layout, make_dir, remove};
+use welltrack_stack::prefix::Prefix;
+use welltrack_stack::stamp::{Inputs, Stamp, files_below, write_whole};
+use welltrack_stack::ui;
 
 /// cargo-pgrx at the workspace's version.
 #[derive(Clone, Debug)]

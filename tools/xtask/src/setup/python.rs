@@ -6,11 +6,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-
-use crate::cmd::Cmd;
-use crate::layout::{Layout, remove};
-use crate::stamp::{Inputs, Stamp};
-use crate::ui;
+use welltrack_stack::cmd::Cmd;
+use welltrack_stack::layout::{Layout, remove};
+use welltrack_stack::stamp::{Inputs, Stamp};
+use welltrack_stack::ui;
 
 /// Succeeds where environments can be made, with a Python that the pinned numpy runs on.
 const PROBE: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";

@@ -1,15 +1,14 @@
 //! The parts that need the whole schema: the Supabase CLI's own checks, pgTAP, and the black-box tests.
 
 use anyhow::{Result, ensure};
+use welltrack_stack::cluster::{Cluster, Durability, Role};
+use welltrack_stack::cmd::Cmd;
+use welltrack_stack::stamp::files_below;
+use welltrack_stack::{Stack, supabase};
 
 use super::{Context, Report};
-use crate::cluster::{Cluster, Durability, Role};
-use crate::cmd::Cmd;
-use crate::demo;
 use crate::setup::python;
-use crate::stack::Stack;
-use crate::stamp::files_below;
-use crate::{schema as drift, supabase, types};
+use crate::{schema as drift, types};
 
 /// The database that the black-box tests clone, one for each test.
 pub(super) const TEMPLATE: &str = "wt_template";
@@ -71,7 +70,7 @@ pub(super) fn pgtap(ctx: &Context, report: &mut Report) {
 /// The black-box tests. Each clones the migrated database, so they run side by side and none sees another's rows.
 pub(super) fn flows(ctx: &Context, report: &mut Report) {
     // Only what is compared with real days needs the oracle.
-    let python = demo::data_set(&ctx.layout.root)
+    let python = welltrack_demo::data_set(&ctx.layout.root)
         .and_then(|_| report.check("Python with numpy, for the oracle", || python::ensure(&ctx.layout)));
     report.check("the tests in tests/", || {
         let stack = migrated(ctx, "flows")?;

@@ -2,15 +2,13 @@
 //! nothing is lost.
 
 use anyhow::Result;
+use welltrack_stack::cluster::{Durability, Role};
+use welltrack_stack::cmd::Cmd;
+use welltrack_stack::edge::{self, Edge, Extras, Fleeting, Profile};
+use welltrack_stack::{Stack, functions, npm, port, well_known};
 
 use super::database::{TEMPLATE, make_template, migrated};
 use super::{Context, Report};
-use crate::cluster::{Durability, Role};
-use crate::cmd::Cmd;
-use crate::edge::{self, Edge, Extras, Fleeting, Profile};
-use crate::setup::npm;
-use crate::stack::{Stack, well_known};
-use crate::{functions, port};
 
 /// Host, gateway, and the whole URL space as an app sees it.
 pub(super) fn run(ctx: &Context, report: &mut Report) {

@@ -7,15 +7,15 @@ use std::path::PathBuf;
 use anyhow::{Result, bail, ensure};
 use nix::unistd::{Uid, User};
 use similar::TextDiff;
+use welltrack_stack::cluster::throwaway::Throwaway;
+use welltrack_stack::cluster::{Durability, Role};
+use welltrack_stack::layout::{make_dir, remove};
+use welltrack_stack::prefix::Prefix;
+use welltrack_stack::stamp::{Inputs, Stamp};
 
 use super::{Context, Report};
-use crate::cluster::throwaway::Throwaway;
-use crate::cluster::{Durability, Role};
-use crate::layout::{make_dir, remove};
 use crate::package;
 use crate::setup::pgrx::Pgrx;
-use crate::setup::prefix::Prefix;
-use crate::stamp::{Inputs, Stamp};
 
 /// The settings folder of debug builds of the extension.
 pub(super) const HOME: &str = "pgrx-test";

@@ -3,11 +3,11 @@
 use std::fs;
 
 use anyhow::{Result, bail};
+use welltrack_stack::cmd::Cmd;
+use welltrack_stack::stamp::files_below;
 
 use super::{Context, Report};
-use crate::cmd::Cmd;
 use crate::setup::pgrx;
-use crate::stamp::files_below;
 
 /// Workspaces of their own, because they are built for another target. Their sources are plain Rust to any.
 const GUESTS: [&str; 2] = ["edge_functions/functions/Cargo.toml", "tests/guests/Cargo.toml"];

@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use console::style;
+use welltrack_stack::cmd::{Interrupted, interrupted};
+use welltrack_stack::layout::Layout;
+use welltrack_stack::prefix::Prefix;
+use welltrack_stack::ui;
 
-use crate::cmd::{Interrupted, interrupted};
-use crate::layout::Layout;
-use crate::setup::{self, pgrx, prefix::Prefix};
-use crate::ui;
+use crate::setup::{self, pgrx};
 
 /// Set for commands that the README's test runs, so that a test inside a test is refused instead of waiting for itself.
 pub(crate) const WITHIN: &str = "WELLTRACK_WITHIN_TEST";
@@ -30,7 +31,7 @@ pub(crate) const WITHIN: &str = "WELLTRACK_WITHIN_TEST";
 pub(crate) enum Part {
     /// Format, clippy, and rules that grep can check
     Lint,
-    /// Tests of core and of xtask itself, and the published hash vectors in plain Node
+    /// Tests of core and of the tools themselves, and the published hash vectors in plain Node
     Unit,
     /// The extension inside Postgres, its package, its upgrade from the first version
     Extension,

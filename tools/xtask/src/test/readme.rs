@@ -7,14 +7,14 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
+use welltrack_stack::cluster::throwaway::{self, Throwaway};
+use welltrack_stack::cluster::{Cluster, Durability};
+use welltrack_stack::cmd::Cmd;
+use welltrack_stack::edge::{Edge, Fleeting};
+use welltrack_stack::layout::{Layout, remove};
+use welltrack_stack::{port, ui};
 
 use super::{Context, Report, WITHIN};
-use crate::cluster::throwaway::{self, Throwaway};
-use crate::cluster::{Cluster, Durability};
-use crate::cmd::Cmd;
-use crate::edge::{Edge, Fleeting};
-use crate::layout::{Layout, remove};
-use crate::{port, ui};
 
 pub(super) fn run(ctx: &Context, report: &mut Report) {
     let Some(blocks) = report.check("README.md has commands", || {

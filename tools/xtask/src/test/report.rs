@@ -8,15 +8,15 @@ use std::fs;
 use anyhow::{Result, ensure};
 use resvg::tiny_skia::Pixmap;
 use serde_json::{Value, json};
+use welltrack_demo::{self as demo, report as pictures};
+use welltrack_stack::Stack;
+use welltrack_stack::cluster::Role;
+use welltrack_stack::cmd::Cmd;
+use welltrack_stack::layout::remove;
 
 use super::database::migrated;
 use super::{Context, Report};
-use crate::cluster::Role;
-use crate::cmd::Cmd;
-use crate::layout::remove;
 use crate::setup::browser::Browser;
-use crate::stack::Stack;
-use crate::{demo, report as pictures};
 
 /// Somebody who tries what a name can do.
 const HOSTILE: &str = r#"'"&amp;</svg><script>document.title=1</script><img src=x onerror=alert()>"#;

@@ -1,15 +1,22 @@
 //! Unit tests: what needs no database.
 
+use welltrack_stack::cmd::Cmd;
+
 use super::{Context, Report};
-use crate::cmd::Cmd;
+
+/// The rules, and what runs and proves them.
+const PACKAGES: [&str; 5] =
+    ["welltrack_core", "welltrack_stack", "welltrack_demo", "welltrack_bench", "xtask"];
 
 pub(super) fn run(ctx: &Context, report: &mut Report) {
-    report.check("core and xtask", || {
+    report.check("core and the tools", || {
+        let packages = PACKAGES.iter().flat_map(|name| ["--package", name]);
         Cmd::new("cargo")
-            .args(["test", "--quiet", "--no-fail-fast", "--package", "welltrack_core", "--package", "xtask"])
+            .args(["test", "--quiet", "--no-fail-fast"])
+            .args(packages)
             .cwd(&ctx.layout.root)
             .log(ctx.layout.log("unit"))
-            .hint("cargo test --package welltrack_core --package xtask")
+            .hint("the log names the failed tests; `cargo xtask test unit` runs them again")
             .run()
     });
     report.check("the edge functions", || {

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 
 use super::{Context, Report};
-use crate::cluster::throwaway::Throwaway;
-use crate::cluster::{Cluster, Durability, Role};
-use crate::layout::{make_dir, remove};
-use crate::{schema, supabase};
+use welltrack_stack::cluster::throwaway::Throwaway;
+use welltrack_stack::cluster::{Cluster, Durability, Role};
+use welltrack_stack::layout::{make_dir, remove};
+use welltrack_stack::supabase;
+
+use crate::schema;
 
 /// What parts the files in `tests/upgrade/176bedf.sql`.
 const MARK: &str = "-- migration ";
