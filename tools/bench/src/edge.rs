@@ -13,19 +13,16 @@ use sha2::{Digest as _, Sha256};
 use welltrack_stack::Stack;
 use welltrack_stack::cluster::Role;
 
-use super::load::{Outcome, closed, paced, post};
+use super::events;
+use super::load::{Outcome, closed, post};
 use super::measure::{Awake, Line, Target, interleave, millis, percentile, report, timed};
-use super::servers::{HELLO, Programs, SECRET, Server, WEBHOOK, WORKER};
-
-/// Clients at once, and connections to the database on either side.
-pub(super) const CLIENTS: usize = 32;
-const HELLO_PATH: &str = "/functions/v1/hello";
-const PEOPLE: usize = 200;
+use super::pushes::Pushes;
+use super::servers::{CLIENTS, HELLO, HELLO_PATH, Programs, SECRET, Server, WEBHOOK, webhook_path};
 
 /// Measures against `stack` (migrations applied, nobody in it) and answers whether every target is met.
 pub(crate) fn run(stack: &Stack, say: &dyn Fn(&str)) -> Result<bool> {
     let programs = Programs::ready(stack)?;
-    let mut bench = Bench { stack, programs, pushes: AtomicUsize::new(0) };
+    let mut bench = Bench { stack, programs, pushes: Pushes::default() };
     let mut lines = Vec::new();
     say("pushes from 32 clients, stored durably: host, Deno and bare inserts in turn");
     lines.extend(bench.webhook()?);
@@ -36,7 +33,7 @@ pub(crate) fn run(stack: &Stack, say: &dyn Fn(&str)) -> Result<bool> {
     say("starts");
     lines.extend(bench.start()?);
     say("from pushed to readings");
-    lines.extend(bench.events()?);
+    lines.extend(events::measure(&bench.programs, &bench.pushes, &mut bench.admin()?)?);
     say("a million requests");
     lines.extend(bench.memory()?);
     Ok(report(&lines))
@@ -45,26 +42,10 @@ pub(crate) fn run(stack: &Stack, say: &dyn Fn(&str)) -> Result<bool> {
 struct Bench<'a> {
     stack: &'a Stack,
     programs: Programs,
-    pushes: AtomicUsize,
+    pushes: Pushes,
 }
 
 impl Bench<'_> {
-    /// A day of one of the people, which nobody sent before.
-    fn push(&self) -> String {
-        let n = self.pushes.fetch_add(1, Ordering::Relaxed);
-        let (person, day) = (n % PEOPLE, n / PEOPLE);
-        format!(
-            r#"{{"dailies":[{{"userId":"bench-{person}","summaryId":"bench-{n}","startTimeInSeconds":{},"startTimeOffsetInSeconds":0,"durationInSeconds":86400,"steps":{},"distanceInMeters":6400.5,"activeKilocalories":512,"bmrKilocalories":1700,"moderateIntensityDurationInSeconds":1800,"vigorousIntensityDurationInSeconds":600,"restingHeartRateInBeatsPerMinute":58,"averageStressLevel":31}}]}}"#,
-            // From 1980 on: days enough for every push.
-            315_532_800 + day * 86_400,
-            4_000 + n % 9_000,
-        )
-    }
-
-    fn pushes(&self, path: &str, count: usize) -> Vec<Vec<u8>> {
-        (0..count).map(|_| post(path, &self.push())).collect()
-    }
-
     fn admin(&self) -> Result<Client> {
         Ok(Client::connect(&self.stack.url(Role::SupabaseAdmin), NoTls)?)
     }
@@ -75,12 +56,12 @@ impl Bench<'_> {
         let host = self.programs.host(&[HELLO, WEBHOOK])?.wait(HELLO_PATH)?;
         let deno = self.programs.deno()?.wait("/hello")?;
         let contestants = [
-            (&host, format!("/functions/v1/garmin-webhook/{SECRET}")),
+            (&host, webhook_path()),
             (&deno, format!("/garmin-webhook/{SECRET}")),
             (&deno, format!("/bare/{SECRET}")),
         ];
         let run = |(server, path): &(&Server, String), count| {
-            closed(server.port, CLIENTS, &self.pushes(path, count))
+            closed(server.port, CLIENTS, &self.pushes.many(path, count))
         };
         for contestant in &contestants {
             run(contestant, 2_000)?;
@@ -100,7 +81,7 @@ impl Bench<'_> {
         }
         let stored: i64 =
             self.admin()?.query_one("select count(*) from public.wt_webhook_events", &[])?.get(0);
-        let sent = self.pushes.load(Ordering::Relaxed);
+        let sent = self.pushes.sent();
         ensure!(stored == i64::try_from(sent)?, "{sent} pushes left {stored} events");
         let [ours, same, bare, floor] = rates.map(median);
         let [our_p99, same_p99, bare_p99, floor_p99] = p99s.map(|mut times| percentile(&mut times, 0.5));
@@ -138,7 +119,7 @@ impl Bench<'_> {
     fn bare_inserts(&self, count: usize) -> Result<Outcome> {
         let rows: Vec<_> = (0..count)
             .map(|_| {
-                let push = self.push();
+                let push = self.pushes.next();
                 let key = Sha256::digest(push.as_bytes()).to_vec();
                 Ok((serde_json::from_str::<serde_json::Value>(&push)?, key))
             })
@@ -283,77 +264,6 @@ impl Bench<'_> {
         ])
     }
 
-    fn events(&self) -> Result<[Line; 2]> {
-        const QUEUED: usize = 20_000;
-        const PACED: usize = 3_000;
-        let mut admin = self.admin()?;
-        // Whatever was pushed so far was for nobody.
-        admin.batch_execute("truncate public.wt_webhook_events")?;
-        connect_people(&mut admin)?;
-        // What compiles its code is not what is measured.
-        drop(self.programs.host(&[HELLO, WEBHOOK, WORKER])?.wait(HELLO_PATH)?);
-        {
-            let webhook = self.programs.host(&[HELLO, WEBHOOK])?.wait(HELLO_PATH)?;
-            closed(
-                webhook.port,
-                CLIENTS,
-                &self.pushes(&format!("/functions/v1/garmin-webhook/{SECRET}"), QUEUED),
-            )?;
-        }
-        let begun = Instant::now();
-        let worker = self.programs.host(&[HELLO, WEBHOOK, WORKER])?.wait(HELLO_PATH)?;
-        drained(&mut admin)?;
-        let rate = QUEUED as f64 / begun.elapsed().as_secs_f64();
-        let (kept, dead): (i64, i64) = {
-            let row = admin.query_one(
-                "select (select count(*) from public.wt_health_metrics),
-                        (select count(*) from public.wt_webhook_events where status = 'dead_letter')",
-                &[],
-            )?;
-            (row.get(0), row.get(1))
-        };
-        ensure!(dead == 0, "{dead} of the events are dead letters");
-        ensure!(kept >= i64::try_from(QUEUED)?, "{QUEUED} events left {kept} readings");
-
-        admin.batch_execute("truncate public.wt_webhook_events")?;
-        let path = format!("/functions/v1/garmin-webhook/{SECRET}");
-        let mut acks = paced(worker.port, 16, 200.0, &self.pushes(&path, PACED))?;
-        drained(&mut admin)?;
-        let p99: f64 = admin
-            .query_one(
-                "select percentile_cont(0.99) within group (order by extract(epoch from processed_at - received_at))
-                 from public.wt_webhook_events where status = 'processed'",
-                &[],
-            )?
-            .get(0);
-        Ok([
-            Line {
-                what: format!(
-                    "events a second from the queue to the tables, one worker ({:.1} readings each)",
-                    kept as f64 / QUEUED as f64
-                ),
-                ours: format!("{rate:.0}/s"),
-                against: String::new(),
-                floor: String::new(),
-                ratio: rate,
-                unit: "/s",
-                target: Target::AtLeast(2000.0),
-            },
-            Line {
-                what: format!(
-                    "pushed to processed at 200 pushes/s, p99 (acknowledged p99 {})",
-                    millis(acks.quantile(0.99))
-                ),
-                ours: format!("{:.2} ms", p99 * 1e3),
-                against: String::new(),
-                floor: String::new(),
-                ratio: p99 * 1e3,
-                unit: " ms",
-                target: Target::AtMost(1000.0),
-            },
-        ])
-    }
-
     fn memory(&self) -> Result<[Line; 2]> {
         const PORTION: usize = 100_000;
         let host = self.programs.host(&[HELLO])?.wait(HELLO_PATH)?;
@@ -392,29 +302,6 @@ fn timed_start(start: impl FnOnce() -> Result<Server>) -> Result<Duration> {
     let took = begun.elapsed();
     drop(server);
     Ok(took)
-}
-
-fn connect_people(admin: &mut Client) -> Result<()> {
-    admin.batch_execute(&format!(
-        "insert into auth.users (id, aud, role, email, raw_user_meta_data)
-         select gen_random_uuid(), 'authenticated', 'authenticated', 'bench-' || n || '@example.org', '{{}}'
-         from generate_series(0, {PEOPLE} - 1) n;
-         insert into public.wt_health_connections (user_id, profile_id, provider, provider_user_id)
-         select p.user_id, p.id, 'garmin', split_part(u.email, '@', 1)
-         from auth.users u join public.wt_profiles p on p.user_id = u.id and p.is_primary;
-         analyze;"
-    ))?;
-    Ok(())
-}
-
-fn drained(admin: &mut Client) -> Result<()> {
-    let start = Instant::now();
-    let left = "select count(*) from (select from public.wt_webhook_events where status in ('pending', 'processing') limit 1) e";
-    while admin.query_one(left, &[])?.get::<_, i64>(0) > 0 {
-        ensure!(start.elapsed() < Duration::from_secs(300), "the queue does not empty");
-        thread::sleep(Duration::from_millis(5));
-    }
-    Ok(())
 }
 
 fn median(mut sample: Vec<f64>) -> f64 {

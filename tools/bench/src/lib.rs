@@ -2,9 +2,11 @@
 
 mod edge;
 mod engine;
+mod events;
 mod ingest;
 mod load;
 mod measure;
+mod pushes;
 mod servers;
 mod stage;
 

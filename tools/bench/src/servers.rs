@@ -11,13 +11,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use welltrack_stack::cluster::Role;
-use welltrack_stack::layout::{make_dir, remove};
+use welltrack_stack::files::{make_dir, remove};
 use welltrack_stack::{Stack, edge, functions, npm, port, well_known};
 
 use super::load::{Connection, post};
 
+/// Clients at once, and connections to the database on either side.
+pub(super) const CLIENTS: usize = 32;
+
 /// What webhooks must be told.
 pub(super) const SECRET: &str = "a-secret-for-the-benchmark";
+
+/// Where the host serves `hello`.
+pub(super) const HELLO_PATH: &str = "/functions/v1/hello";
+
+/// Where the host takes Garmin's pushes.
+pub(super) fn webhook_path() -> String {
+    format!("/functions/v1/garmin-webhook/{SECRET}")
+}
 
 /// A function's name and its part of the settings.
 pub(super) type Function = (&'static str, &'static str);
@@ -74,7 +85,7 @@ impl Programs {
                 String::new(),
                 format!(
                     "[host]\nshared_commits = [\"receive_webhook_events\"]\ndatabase_connections = {}\n",
-                    super::edge::CLIENTS
+                    CLIENTS
                 ),
             );
             for (name, settings) in functions {

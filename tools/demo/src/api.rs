@@ -15,7 +15,7 @@ use welltrack_stack::cluster::{Cluster, Role};
 use welltrack_stack::rest::PATIENCE;
 use welltrack_stack::{cmd, rest};
 
-use super::data::{DAYS, History};
+use super::history::{DAYS, History};
 use super::people::{DOMAIN, Person};
 
 /// Everybody's, in the demo.

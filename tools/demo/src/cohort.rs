@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use welltrack_stack::cmd;
 
 use super::api::{Api, Member};
-use super::data::History;
+use super::history::History;
 use super::people::{DOMAIN, PEOPLE};
 use super::phone;
 use super::recovery::Day;

@@ -9,7 +9,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use welltrack_core::MetricType as M;
 
-use super::data::{DAYS, History, Reading};
+use super::history::{DAYS, History, Reading};
 
 /// The seed of the demo.
 pub(super) const SEED: u64 = 42;

@@ -5,10 +5,12 @@
 //! became of all its people's days. Removes the people of an earlier demo first, and touches nobody else's rows. Stops at numbers: the AI is not part of it.
 
 mod api;
+mod chapter;
 mod cohort;
 mod data;
 pub(crate) mod figures;
 mod generate;
+mod history;
 mod lifesnaps;
 mod odd;
 mod people;
@@ -19,57 +21,18 @@ mod recovery;
 pub mod report;
 
 use std::io::{ErrorKind, Write as _};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Result, bail};
-use jiff::Span;
-use serde_json::Value;
-use welltrack_stack::{Stack, cmd, ui};
+use anyhow::Result;
+use welltrack_stack::{Stack, ui};
 
-use api::{Answer, Api, Member, Metric, Refused};
+use api::{Api, Member};
+use chapter::{Chapter, join, send};
+use data::Data;
 pub use data::data_set;
-use data::{DAYS, Data, History};
-use people::{PEOPLE, Person};
-
-/// The batch that brings everything.
-const FIRST_SYNC: &str = "first sync, 60 days";
-/// The batch that brings nothing new.
-const SAME_AGAIN: &str = "the last week once more";
-
-/// What there is to tell in the end.
-struct Report {
-    source: String,
-    people: Vec<Chapter>,
-    /// Readings in the whole database.
-    total: i64,
-    delivered: providers::Delivered,
-    signing_up: Duration,
-    jobs: Duration,
-    engine: Duration,
-    /// Everybody in the data set; nobody where readings are generated.
-    cohort: Option<cohort::Cohort>,
-}
-
-/// What became of one person.
-struct Chapter {
-    person: &'static Person,
-    history: History,
-    member: Member,
-    modules: i64,
-    syncs: Vec<Sync>,
-    refused: Vec<Refused>,
-    metrics: Vec<Metric>,
-    visible: i64,
-    recovery: recovery::Recovery,
-}
-
-/// One batch and its answer.
-struct Sync {
-    what: &'static str,
-    records: Vec<Value>,
-    answer: Answer,
-    took: Duration,
-}
+use history::{DAYS, History};
+use people::PEOPLE;
+use print::Report;
 
 /// Runs the demo on a stack that is up.
 pub fn run(stack: &Stack) -> Result<()> {
@@ -89,7 +52,7 @@ pub fn fill(stack: &Stack) -> Result<()> {
     people.iter_mut().try_for_each(|chapter| send(&mut api, chapter))?;
     let members: Vec<Member> = people.iter().map(|chapter| chapter.member).collect();
     api.run_jobs(&members)?;
-    recovery::score(&mut api, &mut people).map(drop)
+    chapter::score(&mut api, &mut people).map(drop)
 }
 
 fn story(stack: &Stack, data: Data) -> Result<Report> {
@@ -120,7 +83,7 @@ fn story(stack: &Stack, data: Data) -> Result<Report> {
     }
     // Before the providers push: theirs are other bodies' days.
     let engine = ui::step("Scoring everybody's days and forecasting their goals", || {
-        recovery::score(&mut api, &mut people)
+        chapter::score(&mut api, &mut people)
     })?;
     let total = api.total()?;
     let delivered = providers::deliver(stack, &mut api, &people)?;
@@ -137,53 +100,4 @@ fn story(stack: &Stack, data: Data) -> Result<Report> {
 
 fn joined(api: &mut Api, histories: [History; 3]) -> Result<Vec<Chapter>> {
     PEOPLE.iter().zip(histories).map(|(person, history)| join(api, person, history)).collect()
-}
-
-fn join(api: &mut Api, person: &'static Person, history: History) -> Result<Chapter> {
-    let member = api.sign_up(person.name, &person.email(), person.zone_name())?;
-    let modules = api.onboard(person, member)?;
-    Ok(Chapter {
-        person,
-        history,
-        member,
-        modules,
-        syncs: vec![],
-        refused: vec![],
-        metrics: vec![],
-        visible: 0,
-        recovery: recovery::Recovery::default(),
-    })
-}
-
-/// Four syncs of one phone.
-fn send(api: &mut Api, chapter: &mut Chapter) -> Result<()> {
-    for (what, records) in batches(chapter.person, &chapter.history)? {
-        if cmd::interrupted() {
-            bail!(cmd::Interrupted);
-        }
-        let (answer, took) = api.ingest(chapter.member, &phone::batch(chapter.person, &records))?;
-        chapter.syncs.push(Sync { what, records, answer, took });
-    }
-    Ok(())
-}
-
-/// What the phone sends: everything on the evening of the last day, its last week on the next morning, when
-/// that day is over, the same again, because phones do, and then what no phone should.
-fn batches(person: &Person, history: &History) -> Result<Vec<(&'static str, Vec<Value>)>> {
-    let week = history.last_day.checked_sub(Span::new().days(6))?;
-    let mut first = Vec::new();
-    let mut again = Vec::new();
-    for reading in &history.readings {
-        let then = if reading.date == history.last_day { phone::so_far(reading) } else { reading.clone() };
-        first.push(phone::record(person, history, &then)?);
-        if reading.date >= week {
-            again.push(phone::record(person, history, reading)?);
-        }
-    }
-    Ok(vec![
-        (FIRST_SYNC, first),
-        ("next morning, the last week", again.clone()),
-        (SAME_AGAIN, again),
-        ("odd records", odd::records(person, history)?),
-    ])
 }

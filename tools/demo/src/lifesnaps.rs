@@ -15,7 +15,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use welltrack_core::MetricType;
 
-use super::data::{DAYS, History, Reading};
+use super::history::{DAYS, History, Reading};
 
 /// A row of `daily.csv`; an empty cell was not measured.
 #[derive(Debug, Default, Deserialize)]

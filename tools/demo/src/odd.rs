@@ -8,7 +8,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::data::History;
+use super::history::History;
 use super::people::{Person, Trouble};
 use super::phone::{hour, record, stamp};
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use welltrack_core::metric::{Aggregate, Anchor};
 use welltrack_core::{MetricType as M, Source};
 
-use super::data::{History, Reading};
+use super::history::{History, Reading};
 use super::people::Person;
 
 /// The version that the app gives itself.

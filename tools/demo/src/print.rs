@@ -1,24 +1,39 @@
 //! The demo's report, for people.
 //!
-//! Promises: plain text of at most [`WIDTH`] columns; colours only where the terminal and NO_COLOR agree.
+//! Promises: plain text of at most [`WIDTH`](table::WIDTH) columns; colours only where the terminal and NO_COLOR agree.
 //! Stops at words: every figure was read back from the database or measured.
+
+mod recovery;
+mod table;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use console::{Alignment, measure_text_width, pad_str, style, truncate_str};
+use console::{style, truncate_str};
 use serde_json::Value;
 use welltrack_core::{MetricType, Source};
 use welltrack_stack::ui;
 
+use super::chapter::{Chapter, FIRST_SYNC, SAME_AGAIN};
 use super::cohort::Cohort;
 use super::figures::{DAYS_PER_BAR, grouped, number, sparkline, wrapped};
+use super::history::DAYS;
 use super::providers::Delivered;
-use super::recovery;
-use super::{Chapter, FIRST_SYNC, Report, SAME_AGAIN};
+use table::table;
 
-/// The widest line, in columns.
-const WIDTH: usize = 100;
+/// What there is to tell in the end.
+pub(super) struct Report {
+    pub(super) source: String,
+    pub(super) people: Vec<Chapter>,
+    /// Readings in the whole database.
+    pub(super) total: i64,
+    pub(super) delivered: Delivered,
+    pub(super) signing_up: Duration,
+    pub(super) jobs: Duration,
+    pub(super) engine: Duration,
+    /// Everybody in the data set; nobody where readings are generated.
+    pub(super) cohort: Option<Cohort>,
+}
 
 /// The whole report.
 pub(super) fn report(report: &Report) -> String {
@@ -48,7 +63,7 @@ pub(super) fn report(report: &Report) -> String {
     );
     for chapter in &report.people {
         section(
-            &format!("{}'s {} days", chapter.person.first_name(), super::DAYS),
+            &format!("{}'s {} days", chapter.person.first_name(), DAYS),
             &format!(
                 "Sent in all batches, kept as readings that count; a bar is {DAYS_PER_BAR} days.\n\
                  The baseline is the mean ± standard deviation of the last 14 days that have a reading."
@@ -302,7 +317,7 @@ fn times(report: &Report) -> String {
             report.jobs,
             String::new(),
         ),
-        (format!("{} days scored, 3 goals forecast", 3 * super::DAYS), report.engine, String::new()),
+        (format!("{} days scored, 3 goals forecast", 3 * DAYS), report.engine, String::new()),
     ];
     table(
         &[],
@@ -331,25 +346,6 @@ cargo xtask down     # stop the database
         name = chapter.person.first_name(),
         email = chapter.person.email(),
     )
-}
-
-/// [`ui::table`] under a dim head, with these columns to the right; no line is wider than [`WIDTH`].
-pub(super) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>, right: &[usize]) -> String {
-    let head: Vec<String> = head.iter().map(|&title| style(title).dim().to_string()).collect();
-    let mut rows: Vec<Vec<String>> =
-        std::iter::once(head).filter(|head| !head.is_empty()).chain(rows).collect();
-    for &column in right {
-        let width = rows
-            .iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| measure_text_width(cell))
-            .max()
-            .unwrap_or(0);
-        for cell in rows.iter_mut().filter_map(|row| row.get_mut(column)) {
-            *cell = pad_str(cell, width, Alignment::Right, None).into_owned();
-        }
-    }
-    ui::table(&rows).lines().map(|line| format!("{}\n", truncate_str(line, WIDTH, "…"))).collect()
 }
 
 #[cfg(test)]

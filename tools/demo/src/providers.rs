@@ -15,7 +15,8 @@ use welltrack_stack::edge::{Edge, Extras, Profile, program};
 use welltrack_stack::{Stack, cmd, ui, well_known};
 
 use super::api::{Api, FromSource, PASSWORD};
-use super::{Chapter, DAYS};
+use super::chapter::Chapter;
+use super::history::DAYS;
 
 /// How long the queue may take to empty.
 const PATIENCE: Duration = Duration::from_secs(120);

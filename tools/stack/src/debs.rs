@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cmd::{Cmd, Interrupted, interrupted};
-use crate::layout::{Layout, make_dir, remove};
+use crate::files::{make_dir, remove};
+use crate::layout::Layout;
 use crate::prefix::MAJORS;
 
 const UPDATE_HINT: &str =

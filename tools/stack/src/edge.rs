@@ -15,8 +15,8 @@ use nix::unistd::Pid;
 
 use crate::cluster::{Cluster, Role};
 use crate::cmd::{Cmd, Interrupted, interrupted};
-use crate::layout::{Layout, make_dir, remove};
-use crate::stamp::write_whole;
+use crate::files::{make_dir, remove, write_whole};
+use crate::layout::Layout;
 use crate::{functions, port, ui};
 
 /// Supabase's own port for the local API.

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::layout::{Layout, make_dir, remove};
-use crate::stamp::{Inputs, Stamp, files_below};
+use crate::files::{files_below, make_dir, remove};
+use crate::inputs::Inputs;
+use crate::layout::Layout;
+use crate::stamp::Stamp;
 use crate::ui;
 use crate::wasm::{TARGET, Toolchain};
 

@@ -3,43 +3,18 @@
 //! Promises: every path that xtask writes to is inside the state or the cache (and `target/`, `node_modules/`, which cargo and npm
 //! keep); when run as root, the server's unprivileged user can reach the state. Stops at paths: what is put there is others' work.
 
-use std::fs::{self, File, TryLockError};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nix::unistd::{Uid, User};
 
 use crate::cmd::{Cmd, Interrupted, interrupted};
-use crate::stamp::Inputs;
+use crate::files::make_dir;
+use crate::inputs::Inputs;
 use crate::ui;
-
-/// The unprivileged user that the server runs as when xtask itself is run by root: Postgres refuses root.
-#[derive(Clone, Debug)]
-pub struct ServerUser {
-    /// As the machine calls it.
-    pub name: String,
-    /// Its number.
-    pub uid: u32,
-    /// Of its group.
-    pub gid: u32,
-}
-
-impl ServerUser {
-    /// `None` for an ordinary user, who runs the server as himself.
-    fn find() -> Result<Option<Self>> {
-        if !Uid::effective().is_root() {
-            return Ok(None);
-        }
-        for name in ["postgres", "nobody"] {
-            if let Some(user) = User::from_name(name)? {
-                return Ok(Some(Self { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() }));
-            }
-        }
-        bail!("run as root, but there is neither a user `postgres` nor `nobody` to run the server as");
-    }
-}
+use crate::user::ServerUser;
 
 /// The folders of one checkout.
 #[derive(Clone, Debug)]
@@ -116,32 +91,6 @@ impl Layout {
         }
         Ok(file)
     }
-}
-
-/// Makes a folder that others can enter, whatever the umask: the server may be another user.
-pub fn make_dir(dir: &Path) -> Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = dir.parent() {
-        make_dir(parent)?;
-    }
-    match fs::create_dir(dir) {
-        Ok(()) => fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error).with_context(|| format!("could not make {}", dir.display())),
-    }
-    Ok(())
-}
-
-/// Removes a file or a folder with all that is in it; nothing there is fine.
-pub fn remove(path: &Path) -> Result<()> {
-    let result = match path.symlink_metadata() {
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(_) => return Ok(()),
-    };
-    result.with_context(|| format!("could not remove {}", path.display()))
 }
 
 fn folder_from_env(name: &str) -> Result<Option<PathBuf>> {

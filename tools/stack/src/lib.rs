@@ -7,7 +7,9 @@ pub mod cluster;
 pub mod cmd;
 pub mod debs;
 pub mod edge;
+pub mod files;
 pub mod functions;
+pub mod inputs;
 pub mod layout;
 pub mod npm;
 pub mod port;
@@ -17,6 +19,7 @@ pub mod stack;
 pub mod stamp;
 pub mod supabase;
 pub mod ui;
+pub mod user;
 pub mod wasm;
 
 pub use stack::{Stack, well_known};

@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::cmd::Cmd;
+use crate::inputs::Inputs;
 use crate::layout::Layout;
-use crate::stamp::{Inputs, Stamp};
+use crate::stamp::Stamp;
 use crate::ui;
 
 /// Installs what the project's lock file says, if that has not been done.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cmd::Cmd;
-use crate::layout::{make_dir, remove};
+use crate::files::{make_dir, remove};
 
 /// The major versions that the extension has features for, the preferred one first.
 pub const MAJORS: [u32; 3] = [15, 16, 17];

@@ -7,8 +7,8 @@ use anyhow::Result;
 
 use crate::cluster::{Cluster, Role};
 use crate::cmd::Cmd;
+use crate::files::files_below;
 use crate::layout::Layout;
-use crate::stamp::files_below;
 
 /// `supabase ARGS --remote=<this cluster>`, its output in the log of that name.
 pub fn cli(layout: &Layout, cluster: &Cluster, args: &[&str], log: &str) -> Cmd {

@@ -11,7 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cmd::Cmd;
 use crate::debs;
-use crate::layout::{Layout, make_dir, remove};
+use crate::files::{make_dir, remove};
+use crate::layout::Layout;
 use crate::ui;
 
 /// What functions are compiled for.

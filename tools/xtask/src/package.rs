@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use welltrack_stack::layout::{Layout, make_dir, remove};
+use welltrack_stack::files::{make_dir, remove};
+use welltrack_stack::layout::Layout;
 use welltrack_stack::prefix::Prefix;
 use welltrack_stack::ui;
 

@@ -8,9 +8,9 @@ use std::fs;
 use anyhow::{Result, bail};
 use welltrack_stack::cluster::{Cluster, Durability};
 use welltrack_stack::cmd::Cmd;
-use welltrack_stack::layout::{Layout, make_dir};
+use welltrack_stack::files::{make_dir, write_whole};
+use welltrack_stack::layout::Layout;
 use welltrack_stack::prefix::Prefix;
-use welltrack_stack::stamp::write_whole;
 use welltrack_stack::{Stack, supabase, ui};
 
 /// Where the types are kept, from the checkout.

@@ -1,11 +1,14 @@
 //! A report as wide as it gets fits its columns, and says what was meant.
 
 use super::super::api::{Answer, Member, Metric, Refused, Rejection};
+use super::super::chapter::{Sync, batches};
+use super::super::generate;
 use super::super::people::PEOPLE;
 use super::super::recovery::{Day, Forecast, Recovery};
-use super::super::{Sync, batches, generate};
+use super::table::WIDTH;
 use super::*;
 use crate::api::FromSource;
+use console::measure_text_width;
 use uuid::Uuid;
 
 fn scored(score: f64) -> Day {

@@ -16,8 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use postgres::{Client, NoTls};
 use welltrack_stack::cluster::{Cluster, Role};
-use welltrack_stack::layout::make_dir;
-use welltrack_stack::stamp::write_whole;
+use welltrack_stack::files::{make_dir, write_whole};
 use welltrack_stack::{Stack, ui};
 
 /// More people than these are not put into one page.

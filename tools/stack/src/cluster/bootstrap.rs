@@ -7,24 +7,26 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{Cluster, Durability, PASSWORD, Role};
-use crate::layout::{Layout, remove};
+use crate::cmd::Cmd;
+use crate::files::{files_below, remove, write_whole};
+use crate::inputs::Inputs;
+use crate::layout::Layout;
 use crate::prefix::Prefix;
-use crate::stamp::{Inputs, files_below, write_whole};
 use crate::{port, ui};
 
 fn folder(layout: &Layout) -> PathBuf {
     layout.root.join("tools/stack/bootstrap")
 }
 
-pub(super) fn hash(layout: &Layout, prefix: &Prefix) -> Result<String> {
+fn hash(layout: &Layout, prefix: &Prefix) -> Result<String> {
     Ok(Inputs::default().tree(&folder(layout))?.text(&prefix.version).finish())
 }
 
 /// The folder of a stopped cluster with everything of `bootstrap/` in it, made if there is none of that hash.
-pub(super) fn template(layout: &Layout, prefix: &Prefix, hash: &str) -> Result<PathBuf> {
+fn template(layout: &Layout, prefix: &Prefix, hash: &str) -> Result<PathBuf> {
     let place = layout.state.join("template");
     let whole = |place: &Path| fs::read_to_string(place.join("bootstrap")).is_ok_and(|seen| seen == hash);
     if whole(&place) {
@@ -58,8 +60,38 @@ pub(super) fn template(layout: &Layout, prefix: &Prefix, hash: &str) -> Result<P
 }
 
 impl Cluster {
+    /// Makes the cluster if there is none, brings it up to date with `bootstrap/`, and starts the server.
+    pub fn start(&self, layout: &Layout) -> Result<()> {
+        let wanted = hash(layout, &self.prefix)?;
+        if !self.data().is_dir() {
+            let template = template(layout, &self.prefix, &wanted)?;
+            self.create_from(&template)?;
+        }
+        self.start_server(&[])?;
+        let seen = self.dir.join("bootstrap");
+        if fs::read_to_string(&seen).ok().as_ref() != Some(&wanted) {
+            self.bootstrap(layout)?;
+            write_whole(&seen, &wanted)?;
+        }
+        Ok(())
+    }
+
+    fn create_from(&self, template: &Path) -> Result<()> {
+        let beside = self.dir.with_extension("new");
+        remove(&beside)?;
+        self.make_own(&beside)?;
+        Cmd::new("cp")
+            .arg("-a")
+            .arg(template.join("data"))
+            .arg(template.join("bootstrap"))
+            .arg(&beside)
+            .capture()?;
+        remove(&self.dir)?;
+        fs::rename(&beside, &self.dir).with_context(|| format!("could not make {}", self.dir.display()))
+    }
+
     /// Runs every file of `bootstrap/`; each is safe to run again.
-    pub(super) fn bootstrap(&self, layout: &Layout) -> Result<()> {
+    fn bootstrap(&self, layout: &Layout) -> Result<()> {
         for file in
             files_below(&folder(layout))?.iter().filter(|file| file.extension().is_some_and(|e| e == "sql"))
         {

@@ -10,13 +10,14 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::cmd::Cmd;
-use crate::layout::{Layout, ServerUser, make_dir, remove};
+use crate::files::{make_dir, remove, write_whole};
+use crate::layout::Layout;
 use crate::port;
 use crate::prefix::Prefix;
-use crate::stamp::write_whole;
+use crate::user::ServerUser;
 
 /// The Supabase CLI's well-known local password, of every role that may log in.
 const PASSWORD: &str = "postgres";
@@ -98,22 +99,6 @@ impl Cluster {
         self.url_of(role, "postgres")
     }
 
-    /// Makes the cluster if there is none, brings it up to date with `bootstrap/`, and starts the server.
-    pub fn start(&self, layout: &Layout) -> Result<()> {
-        let bootstrap = bootstrap::hash(layout, &self.prefix)?;
-        if !self.data().is_dir() {
-            let template = bootstrap::template(layout, &self.prefix, &bootstrap)?;
-            self.create_from(&template)?;
-        }
-        self.start_server(&[])?;
-        let seen = self.dir.join("bootstrap");
-        if fs::read_to_string(&seen).ok().as_ref() != Some(&bootstrap) {
-            self.bootstrap(layout)?;
-            write_whole(&seen, &bootstrap)?;
-        }
-        Ok(())
-    }
-
     /// Stops the server; waits for sessions to be cut off, not for them to finish.
     pub fn stop(&self) -> Result<()> {
         self.stop_with("fast")
@@ -157,20 +142,6 @@ impl Cluster {
     /// The server's own files.
     pub fn data(&self) -> PathBuf {
         self.dir.join("data")
-    }
-
-    fn create_from(&self, template: &Path) -> Result<()> {
-        let beside = self.dir.with_extension("new");
-        remove(&beside)?;
-        self.make_own(&beside)?;
-        Cmd::new("cp")
-            .arg("-a")
-            .arg(template.join("data"))
-            .arg(template.join("bootstrap"))
-            .arg(&beside)
-            .capture()?;
-        remove(&self.dir)?;
-        fs::rename(&beside, &self.dir).with_context(|| format!("could not make {}", self.dir.display()))
     }
 
     /// Makes a folder that belongs to the server's user, and to him alone.

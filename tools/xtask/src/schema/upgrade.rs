@@ -10,12 +10,12 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use super::compare::{Description, describe, difference};
-use super::{BASELINE, BASELINE_IS_FROZEN, declared_files, runs_again};
+use super::declared::{BASELINE, BASELINE_IS_FROZEN, declared_files, runs_again};
 use welltrack_stack::Stack;
 use welltrack_stack::cluster::{Cluster, Durability, Role};
+use welltrack_stack::files::files_below;
 use welltrack_stack::layout::Layout;
 use welltrack_stack::prefix::Prefix;
-use welltrack_stack::stamp::files_below;
 use welltrack_stack::{supabase, ui};
 
 /// What the heading of a bridge's first file says before the versions that it starts from.

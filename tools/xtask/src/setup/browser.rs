@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use welltrack_stack::cmd::Cmd;
-use welltrack_stack::layout::{Layout, make_dir, remove};
+use welltrack_stack::files::{make_dir, remove};
+use welltrack_stack::layout::Layout;
 use welltrack_stack::{debs, ui};
 
 /// The shell is the browser without its windows, a third of the packages of the whole.

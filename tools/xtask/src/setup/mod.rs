@@ -12,9 +12,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use welltrack_stack::layout::{Layout, remove};
+use welltrack_stack::files::{remove, write_whole};
+use welltrack_stack::inputs::Inputs;
+use welltrack_stack::layout::Layout;
 use welltrack_stack::prefix::{self, Prefix};
-use welltrack_stack::stamp::{Inputs, Stamp, write_whole};
+use welltrack_stack::stamp::Stamp;
 use welltrack_stack::{cluster, debs, npm, ui};
 
 /// `cargo xtask setup`: remembers which Postgres is wanted, then does all that is missing.

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use welltrack_stack::cmd::Cmd;
-use welltrack_stack::layout::{Layout, make_dir, remove};
+use welltrack_stack::files::{files_below, make_dir, remove, write_whole};
+use welltrack_stack::inputs::Inputs;
+use welltrack_stack::layout::Layout;
 use welltrack_stack::prefix::Prefix;
-use welltrack_stack::stamp::{Inputs, Stamp, files_below, write_whole};
+use welltrack_stack::stamp::Stamp;
 use welltrack_stack::ui;
 
 /// cargo-pgrx at the workspace's version.

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use welltrack_stack::cmd::Cmd;
-use welltrack_stack::layout::{Layout, remove};
-use welltrack_stack::stamp::{Inputs, Stamp};
+use welltrack_stack::files::remove;
+use welltrack_stack::inputs::Inputs;
+use welltrack_stack::layout::Layout;
+use welltrack_stack::stamp::Stamp;
 use welltrack_stack::ui;
 
 /// Succeeds where environments can be made, with a Python that the pinned numpy runs on.

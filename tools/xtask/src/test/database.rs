@@ -3,10 +3,10 @@
 use anyhow::{Result, ensure};
 use welltrack_stack::cluster::{Cluster, Durability, Role};
 use welltrack_stack::cmd::Cmd;
-use welltrack_stack::stamp::files_below;
+use welltrack_stack::files::files_below;
 use welltrack_stack::{Stack, supabase};
 
-use super::{Context, Report};
+use super::check::{Context, Report};
 use crate::setup::python;
 use crate::{schema as drift, types};
 

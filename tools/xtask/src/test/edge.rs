@@ -7,8 +7,8 @@ use welltrack_stack::cmd::Cmd;
 use welltrack_stack::edge::{self, Edge, Extras, Fleeting, Profile};
 use welltrack_stack::{Stack, functions, npm, port, well_known};
 
+use super::check::{Context, Report};
 use super::database::{TEMPLATE, make_template, migrated};
-use super::{Context, Report};
 
 /// Host, gateway, and the whole URL space as an app sees it.
 pub(super) fn run(ctx: &Context, report: &mut Report) {

@@ -9,11 +9,12 @@ use nix::unistd::{Uid, User};
 use similar::TextDiff;
 use welltrack_stack::cluster::throwaway::Throwaway;
 use welltrack_stack::cluster::{Durability, Role};
-use welltrack_stack::layout::{make_dir, remove};
+use welltrack_stack::files::{make_dir, remove};
+use welltrack_stack::inputs::Inputs;
 use welltrack_stack::prefix::Prefix;
-use welltrack_stack::stamp::{Inputs, Stamp};
+use welltrack_stack::stamp::Stamp;
 
-use super::{Context, Report};
+use super::check::{Context, Report};
 use crate::package;
 use crate::setup::pgrx::Pgrx;
 

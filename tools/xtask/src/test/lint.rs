@@ -4,9 +4,9 @@ use std::fs;
 
 use anyhow::{Result, bail};
 use welltrack_stack::cmd::Cmd;
-use welltrack_stack::stamp::files_below;
+use welltrack_stack::files::files_below;
 
-use super::{Context, Report};
+use super::check::{Context, Report};
 use crate::setup::pgrx;
 
 /// Workspaces of their own, because they are built for another target. Their sources are plain Rust to any.

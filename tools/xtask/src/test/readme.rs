@@ -11,10 +11,11 @@ use welltrack_stack::cluster::throwaway::{self, Throwaway};
 use welltrack_stack::cluster::{Cluster, Durability};
 use welltrack_stack::cmd::Cmd;
 use welltrack_stack::edge::{Edge, Fleeting};
-use welltrack_stack::layout::{Layout, remove};
+use welltrack_stack::files::remove;
+use welltrack_stack::layout::Layout;
 use welltrack_stack::{port, ui};
 
-use super::{Context, Report, WITHIN};
+use super::check::{Context, Report, WITHIN};
 
 pub(super) fn run(ctx: &Context, report: &mut Report) {
     let Some(blocks) = report.check("README.md has commands", || {

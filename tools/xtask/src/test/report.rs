@@ -12,10 +12,10 @@ use welltrack_demo::{self as demo, report as pictures};
 use welltrack_stack::Stack;
 use welltrack_stack::cluster::Role;
 use welltrack_stack::cmd::Cmd;
-use welltrack_stack::layout::remove;
+use welltrack_stack::files::remove;
 
+use super::check::{Context, Report};
 use super::database::migrated;
-use super::{Context, Report};
 use crate::setup::browser::Browser;
 
 /// Somebody who tries what a name can do.

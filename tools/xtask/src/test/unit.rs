@@ -2,7 +2,7 @@
 
 use welltrack_stack::cmd::Cmd;
 
-use super::{Context, Report};
+use super::check::{Context, Report};
 
 /// The rules, and what runs and proves them.
 const PACKAGES: [&str; 5] =

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Context, Report};
+use super::check::{Context, Report};
 use welltrack_stack::cluster::throwaway::Throwaway;
 use welltrack_stack::cluster::{Cluster, Durability, Role};
-use welltrack_stack::layout::{make_dir, remove};
+use welltrack_stack::files::{make_dir, remove};
 use welltrack_stack::supabase;
 
 use crate::schema;
