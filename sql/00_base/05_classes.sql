@@ -1,4 +1,4 @@
--- Table classes: who may do what is decided once per class, never per table.
+-- Table classes: rights are decided once per class, never per table. Each `create table` is followed by one call of `protect`.
 --
 --   account    a person reads and edits their own row; only the database creates and deletes it
 --   owned      a person reads and writes their own rows
@@ -10,14 +10,15 @@
 -- `anon` gets nothing anywhere. Each policy is the same one-column test on `user_id`, with auth.uid() in a sub-select
 -- so that it is evaluated once for a statement and not once for a row.
 
+-- Trigger: the server's clock decides created_at and updated_at, and a row keeps its id.
 create or replace function wt_private.touch() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-  -- The server's clock decides last-write-wins, so what a client says here does not count. An offline client may say
-  -- when it created a row, but not that it did so in the future or before there were any.
+  -- Last-write-wins is by the server's clock, so a client's updated_at does not count. An offline client may set created_at, but
+  -- not to a time in the future or before 1970.
   new.updated_at := now();
   if tg_op = 'UPDATE' then
-    -- A row keeps its name: the audit trail, and whoever synchronises, know it by nothing else.
+    -- The audit trail and offline clients know a row by its id alone.
     new.id := old.id;
     new.created_at := old.created_at;
   else
@@ -28,7 +29,7 @@ end $$;
 
 -- Makes `target` a table of `class`: RLS, policy, grants, `updated_at`, and the audit trail where `audited`.
 -- `client_columns` narrows what clients may write to these columns (null: all of them).
--- Runs again without harm, which is how a later migration changes a table's class.
+-- May run again, which is how a later migration changes a table's class. Errors: an unknown class.
 create or replace procedure wt_private.protect(
   target regclass, class text, audited boolean default false, client_columns text[] default null,
   touched boolean default true

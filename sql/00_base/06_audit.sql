@@ -1,7 +1,9 @@
--- What writes the audit trail: the function of the triggers that `wt_private.protect` lays on audited tables.
+-- The function that writes the audit trail. `wt_private.protect` makes its triggers on audited tables, so it comes before them.
+--
+-- Input: the transition tables of a statement. Output: rows of wt_audit_log. Locks: none.
 
--- One call for a statement, not one for a row: the transition tables carry what changed. A bulk insert of a thousand
--- readings is one audit row. SECURITY DEFINER because nobody may write the log by hand.
+-- Trigger, called once for a statement: a bulk insert of a thousand readings is one audit row. Its argument is the table's class.
+-- SECURITY DEFINER because no role may write the log directly.
 create or replace function wt_private.audit() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare

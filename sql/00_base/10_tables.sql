@@ -38,5 +38,5 @@ create table public.wt_error_log (
 comment on table public.wt_error_log is 'Permanent errors of all flows; never a secret, never a health value';
 create index wt_error_log_user_idx on public.wt_error_log (user_id);
 create index wt_error_log_age_idx on public.wt_error_log using brin (created_at);
--- Errors are for operators, not for the person they happened to: the app tells people in its own words.
+-- Errors are for operators. The app tells people about errors in its own words.
 call wt_private.protect('public.wt_error_log', 'service');

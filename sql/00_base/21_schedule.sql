@@ -1,9 +1,9 @@
--- What schedules the night by pg_cron.
+-- How the nightly run is scheduled. Needs pg_cron, which 95_schedule.sql installs where it can.
 
--- The night at midnight in UTC (pg_cron's own time zone), for everybody, by as many engines side by side as `sessions` says; they
--- share the work, so one for each core that the night may have. Call it again to change the number. Each runs again and again
--- until nothing is left, each time a transaction of its own, so that nobody's marks are held for longer than a few seconds. (A
--- block and not a procedure: what pins its search path may not commit.)
+-- Schedules the nightly run at midnight UTC (pg_cron's own time zone) with `sessions` engines side by side, which share the work: one
+-- for each core that the nightly run may use. Call it again to change the number. Each engine runs until nothing is left, in
+-- transactions of a few seconds, so that marks are held only that long. Errors: 22023 for fewer than 1 or more than 32.
+-- (The job is a block and not a procedure: a procedure that pins its search path may not commit.)
 create or replace function wt_private.schedule_engines(sessions integer default 2) returns void
 language plpgsql security invoker set search_path = '' as $function$
 begin

@@ -1,4 +1,5 @@
--- Background work by pg_cron where this database is pg_cron's; elsewhere any scheduler calls the same functions.
+-- Schedules the background jobs by pg_cron, where this database is pg_cron's. Elsewhere any scheduler can call the same functions.
+-- Applied once: an upgrade doesn't run it again, so hours and numbers that an operator changed are kept.
 
 do $block$ begin
   begin
@@ -8,8 +9,8 @@ do $block$ begin
     raise warning 'no schedule here (%): call run_health_jobs() every minute, purge_webhook_events() every ten, run_performance_engine() (by several sessions at once, if you like) and prune_logs() daily', sqlerrm;
     return;
   end;
-  -- Whoever is judged can't write other readings until the portion is over, so each is small and a transaction of its own; what
-  -- is left after a while is for the next minute.
+  -- A person whose readings are being validated can't write others until the portion is over. So portions are small, each in a
+  -- transaction of its own, and what is left after 15 seconds waits for the next minute.
   perform cron.schedule('welltrack-health-jobs', '* * * * *', $job$do $$
 declare
   part text;

@@ -1,4 +1,4 @@
--- Flow 1: people, their profiles, the modules they see, and the signup that makes them.
+-- Flow 1: people, their profiles, the modules they see, and the rights that signup needs.
 
 create type public.wt_plan_tier as enum ('free', 'pro', 'enterprise');
 create type public.wt_profile_type as enum ('parent', 'dependent');
@@ -25,7 +25,7 @@ call wt_private.protect('public.wt_users', 'account', audited => true,
   client_columns => array['display_name', 'avatar_url', 'onboarding_completed', 'timezone']);
 
 create table public.wt_profiles (
-  -- Ordered by time: whoever goes through everybody's rows in the order of their profiles finds neighbours on one page.
+  -- Time-ordered ids keep the rows of adjacent profiles on the same pages, which batch jobs read in that order.
   id uuid primary key default welltrack.uuid_v7(),
   user_id uuid not null default auth.uid() references public.wt_users (id) on delete cascade,
   profile_type public.wt_profile_type not null default 'dependent',
@@ -46,7 +46,7 @@ create table public.wt_profiles (
   modules_provisioned_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  -- What every profile-scoped table refers to: nobody can hang a row on somebody else's profile.
+  -- What every profile-scoped table refers to, so that no row can refer to another person's profile.
   unique (id, user_id),
   check (is_primary = (profile_type = 'parent'))
 );
@@ -55,7 +55,7 @@ comment on column public.wt_profiles.dietary_restrictions is 'null until asked; 
 comment on column public.wt_profiles.modules_provisioned_at is 'when the default modules were laid out, once for each profile';
 create unique index wt_profiles_one_primary on public.wt_profiles (user_id) where is_primary;
 create index wt_profiles_user_idx on public.wt_profiles (user_id);
--- Clients make and edit profiles but never decide which one is the account's own.
+-- Clients make and edit profiles but never decide which one is primary.
 call wt_private.protect('public.wt_profiles', 'owned', audited => true, client_columns => array[
   'id', 'user_id', 'display_name', 'avatar_url', 'date_of_birth', 'gender', 'height_cm', 'weight_kg', 'activity_level',
   'fitness_goals', 'dietary_restrictions', 'allergies', 'preferences', 'sleep_target_hours', 'created_at', 'updated_at']);
@@ -77,8 +77,8 @@ create table public.wt_profile_modules (
 create index wt_profile_modules_profile_idx on public.wt_profile_modules (profile_id, user_id);
 call wt_private.protect('public.wt_profile_modules', 'owned');
 
--- Signup. GoTrue's role fires the trigger and the function runs with that role's rights, so the role gets exactly the
--- two inserts it needs: a free account that has not been onboarded, and its primary profile. Nothing else, no select.
+-- Signup. GoTrue's role fires the trigger and the function runs with that role's rights. So the role may insert a free account that
+-- has not been onboarded, and its primary profile; nothing else, and it may not select.
 grant usage on schema public to supabase_auth_admin;
 grant insert (id, display_name, avatar_url, timezone) on public.wt_users to supabase_auth_admin;
 create policy signup on public.wt_users for insert to supabase_auth_admin

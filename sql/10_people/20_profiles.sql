@@ -1,5 +1,6 @@
--- What holds for profiles: the account keeps its own one.
+-- An account keeps its primary profile.
 
+-- Trigger: refuses to delete a primary profile unless its account goes too. Errors: 23001.
 create or replace function wt_private.keep_primary_profile() returns trigger
 language plpgsql set search_path = '' as $$
 begin

@@ -1,7 +1,9 @@
--- Onboarding: a profile gets its default modules.
+-- Onboarding: the first time that a profile has an answer about goals or restrictions, it gets its default modules. Toggles that were
+-- set before stay. A module that is removed later does not come back, because this happens once.
+--
+-- Output: wt_profile_modules, wt_profiles.modules_provisioned_at, wt_users.onboarding_completed. Locks: those rows.
 
--- Onboarding: the first time that a profile has an answer about goals or restrictions, its default modules are laid
--- out. Toggles made before stay; a module removed later does not come back, because this happens once.
+-- Trigger: notes when the default modules were provisioned.
 create or replace function wt_private.mark_provisioned() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -9,6 +11,7 @@ begin
   return new;
 end $$;
 
+-- Trigger: inserts every module that the profile doesn't have yet; a primary profile completes its person's onboarding.
 create or replace function wt_private.provision_modules() returns trigger
 language plpgsql set search_path = '' as $$
 begin

@@ -1,9 +1,8 @@
--- Whoever writes what belongs to people holds them first, in one order for everybody.
+-- Locks on people: a session that writes for people locks them first, and all sessions do so in the same order.
 
--- Whoever writes readings holds their person until the end of the transaction: two phones, a phone and a batch, a phone
--- and the background job take turns, so that each settles what the other one wrote and none waits in a circle. A lock
--- on a row, for there are no more advisory locks than memory was set aside for. Service connections speak for many
--- people and hold each one as their rows come in: two that do so at once send their rows in the order of user_id.
+-- Trigger: locks the caller's row of wt_users until the end of the transaction. So two phones, or a phone and the background job, take
+-- turns: each sees what the other wrote, and no two deadlock. A row lock, because the number of advisory locks is limited. Service
+-- connections write for many people and lock each one when its rows arrive; two of them at once send rows in the order of user_id.
 create or replace function wt_private.hold_person() returns trigger
 language plpgsql set search_path = '' as $$
 declare
@@ -13,9 +12,8 @@ begin
   return null;
 end $$;
 
--- A worker writes for many people at once and holds each of them first, as everybody does who writes readings. In the order
--- in which deleting an account takes the same rows, so that neither waits for the other in a circle. SECURITY DEFINER
--- because the first of these rows is GoTrue's.
+-- Locks the rows of several people, in the order in which deleting an account takes the same rows. SECURITY DEFINER because the first
+-- of these rows is GoTrue's.
 create or replace function wt_private.hold_people(user_ids uuid[]) returns void
 language plpgsql security definer set search_path = '' as $$
 begin

@@ -1,4 +1,4 @@
--- The triggers on accounts and profiles.
+-- Triggers on auth.users and wt_profiles.
 
 create or replace trigger keep_primary before delete on public.wt_profiles
   for each row when (old.is_primary) execute function wt_private.keep_primary_profile();

@@ -1,5 +1,5 @@
--- Flow 2, the data: readings of every source, the connections they come through, and what keeps them true whatever
--- door they come in by (the batch function, an upsert through REST, COPY).
+-- Flow 2: readings of every source, and the baselines that follow from them. Triggers keep readings consistent, whichever interface
+-- they arrive by (the batch function, an upsert through REST, COPY).
 
 create type public.wt_metric_source as enum ('garmin', 'strava', 'healthkit', 'health_connect', 'manual');
 create type public.wt_metric_type as enum (
@@ -35,15 +35,15 @@ create table public.wt_health_metrics (
   processing_status public.wt_processing_status not null default 'pending',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  -- Providers correct themselves, and their corrections may be processed in any order. What a row remembers of the word that
-  -- it came from decides whether another word counts more: the surer one, then by time.
+  -- Providers send corrections, which may be processed in any order. From the report that it came from, a row keeps what decides
+  -- whether another report counts more: finality, then time.
   reported_at timestamptz,
   finality smallint check (finality between 0 and 2),
   check (value_num is not null or value_text is not null),
   check ((validation_status = 'rejected') = (rejection_reason is not null)),
   constraint wt_health_metrics_identity unique (user_id, dedupe_hash),
   -- Deleting a person reaches this table through their profiles; a second key on user_id would cost every insert a
-  -- second check and say nothing new.
+  -- second check and add nothing.
   foreign key (profile_id, user_id) references public.wt_profiles (id, user_id) on delete cascade
 );
 comment on column public.wt_health_metrics.unit is 'the canonical unit of the metric; values are converted on the way in';
@@ -66,7 +66,7 @@ create unique index wt_health_metrics_record on public.wt_health_metrics (user_i
   where source_record_id is not null;
 create index wt_health_metrics_day on public.wt_health_metrics (profile_id, local_date, metric_type);
 create index wt_health_metrics_raw on public.wt_health_metrics (profile_id) where validation_status = 'raw';
--- Finds what else begins with a reading. Phones' readings aren't in it and cost nothing.
+-- Finds provider readings that begin at the same instant. Readings of phones aren't in it and cost nothing.
 create index wt_health_metrics_reported on public.wt_health_metrics (user_id, start_time) where reported_at is not null;
 
 call wt_private.protect('public.wt_health_metrics', 'owned', audited => true, touched => false, client_columns => array[
@@ -102,3 +102,6 @@ comment on column public.wt_baselines.is_stale is 'readings changed since it was
 create index wt_baselines_profile_idx on public.wt_baselines (profile_id, user_id);
 create index wt_baselines_stale on public.wt_baselines (updated_at) where is_stale;
 call wt_private.protect('public.wt_baselines', 'read_own');
+
+-- A metric of a profile on a local day: what priority is settled for.
+create type wt_private.day_ref as (profile_id uuid, metric_type public.wt_metric_type, local_date date);

@@ -1,4 +1,7 @@
--- What is made of a row of readings that comes in or changes by itself.
+-- What triggers do to a single reading that arrives or changes, outside of a batch function.
+--
+-- Input and output: the row. Locks: its person. Errors: 23502 a sum without an end_time.
+-- The session variables wt.batch and wt.moving: docs/reference/sql.md.
 
 -- The local day of a reading of `user_id`.
 create or replace function wt_private.local_date(
@@ -9,8 +12,8 @@ create or replace function wt_private.local_date(
 $$;
 grant execute on function wt_private.local_date to authenticated, service_role;
 
--- When a reading ended: what is sampled has one instant, what adds up over a period needs its end. Without it a correction
--- would not be known for the same reading by every door.
+-- When a reading ended: a sample has one instant, a sum over a period needs its end. Without it, a correction could not be matched to
+-- its reading on every interface.
 create or replace function wt_private.reading_end(
   metric_type public.wt_metric_type, start_time timestamptz, end_time timestamptz
 ) returns timestamptz language plpgsql immutable set search_path = '' as $$
@@ -23,7 +26,7 @@ begin
 end $$;
 grant execute on function wt_private.reading_end to authenticated, service_role;
 
--- A row that comes in by itself (REST upsert, COPY) is made what the batch function would have made of it.
+-- Trigger: makes of a single row (REST upsert, COPY) what the batch function would have made of it.
 create or replace function wt_private.admit_metric() returns trigger
 language plpgsql set search_path = '' as $$
 declare
@@ -74,8 +77,8 @@ begin
   return case when not moved then new end;
 end $$;
 
--- A change of what was measured makes the reading raw again; a change of nothing writes nothing. A name once given
--- stays: an upsert that mixes named and unnamed readings says null for the latter, and means nothing by it.
+-- Trigger: a change of what was measured makes the reading raw again; an update that changes nothing writes nothing. A record name
+-- stays once given: an upsert that mixes named and unnamed readings sends null for the latter and means nothing by it.
 create or replace function wt_private.revise_metric() returns trigger
 language plpgsql set search_path = '' as $$
 declare

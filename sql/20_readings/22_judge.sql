@@ -1,8 +1,10 @@
--- The verdict on raw readings.
+-- Flow 2: raw readings become validated or rejected.
+--
+-- Input: raw readings. Output: their status. Locks: people and readings, only those that are free. Planner settings:
+-- docs/reference/sql.md.
 
--- Judges up to `max_rows` raw readings of the profiles from `first_id` to `last_id`; answers how many it judged. Readings of people
--- whose readings somebody else is just writing are left for the next time. When a reading was said last, the server knows: that is
--- what "future" is measured by.
+-- Validates up to `max_rows` raw readings of the profiles from `first_id` to `last_id`. Returns how many. Skips people whose readings
+-- another session is writing. "In the future" is measured by the server's time of the reading's last change.
 create or replace function wt_private.judge(first_id uuid, last_id uuid, max_rows integer) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 declare

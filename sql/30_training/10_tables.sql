@@ -114,3 +114,6 @@ create unique index wt_training_loads_active_day on public.wt_training_loads (pr
 create index wt_training_loads_profile_idx on public.wt_training_loads (profile_id, user_id, load_date);
 create index wt_training_loads_workout_idx on public.wt_training_loads (workout_id, user_id);
 call wt_private.protect('public.wt_training_loads', 'read_own');
+
+-- A period whose workouts have to be looked at.
+create type wt_private.profile_period as (profile_id uuid, starts timestamptz, ends timestamptz);

@@ -1,10 +1,13 @@
 -- Flow 8, training load of workouts: minutes x intensity factor, and no effort twice.
 --
--- A watch, Strava and a typed entry may all tell of the same run. Of workouts that overlap, the one of the best source (then
--- the longest, the earliest, the hardest) counts in full, and each other one only for the minutes that no better one covers. That is
--- a rule about what was done, not about the order in which it is told.
+-- Input: workouts, the birthday of their profile. Output: wt_training_loads of workouts, and the marks of the days they count on.
+-- Locks: the people (wt_users) in the order of their ids, then their loads, then marks in the order of profiles.
+--
+-- A watch, Strava and a typed entry may all report the same run. Of workouts that overlap, the one of the best source (then the
+-- longest, the earliest, the hardest) counts in full; the others count only for the minutes that no better one covers. The result
+-- does not depend on the order in which workouts arrive. Planner settings: docs/reference/sql.md.
 
--- How hard a workout was, for somebody born on that day (null: not known).
+-- How hard a workout was, for a person born on that day (null: not known).
 create or replace function wt_private.intensity(workout public.wt_workouts, date_of_birth date) returns double precision
 language sql immutable security invoker set search_path = '' as $$
   select welltrack.intensity_factor(
@@ -12,13 +15,13 @@ language sql immutable security invoker set search_path = '' as $$
     (($1.start_time at time zone 'UTC')::date - $2) / 365.25::double precision, $1.workout_type)
 $$;
 
--- Works out anew the loads of the workouts that touch the given periods. A load stays on the day on which it first was, unless
--- its row was removed because the workout itself moved.
-create or replace function wt_private.settle_loads(profile_ids uuid[], starts timestamptz[], ends timestamptz[]) returns void
+-- Recomputes the loads of the workouts that touch the given periods. A load stays on the day on which it first was, unless its row
+-- was removed because the workout itself moved.
+create or replace function wt_private.settle_loads(periods wt_private.profile_period[]) returns void
 language sql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
   with touched as materialized (
     select distinct w.id
-    from unnest($1, $2, $3) g (profile_id, starts, ends)
+    from unnest($1) g
     join public.wt_profiles p on p.id = g.profile_id
     -- No workout is longer than two days.
     join public.wt_workouts w on w.profile_id = p.id and w.user_id = p.user_id
@@ -63,24 +66,22 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
       is distinct from (excluded.load_type, excluded.duration_minutes, excluded.intensity_factor)
 $$;
 
--- After every statement on workouts: settle the loads of what it touched. SECURITY DEFINER because clients write no loads. Nothing
--- to do for a profile that is just being deleted.
+-- After every statement on workouts: recomputes the loads of what it touched. SECURITY DEFINER because clients write no loads.
+-- Does nothing for a profile that is being deleted.
 create or replace function wt_private.workouts_changed() returns trigger
 language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
-  profile_ids uuid[];
-  starts timestamptz[];
-  ends timestamptz[];
+  periods wt_private.profile_period[];
 begin
   if tg_op = 'INSERT' then
-    select array_agg(n.profile_id), array_agg(n.start_time),
-           array_agg(n.start_time + make_interval(secs => n.duration_minutes * 60))
-    into profile_ids, starts, ends
+    select array_agg((n.profile_id, n.start_time, n.start_time + make_interval(secs => n.duration_minutes * 60))
+                     ::wt_private.profile_period)
+    into periods
     from new_rows n;
   elsif tg_op = 'DELETE' then
-    select array_agg(o.profile_id), array_agg(o.start_time),
-           array_agg(o.start_time + make_interval(secs => o.duration_minutes * 60))
-    into profile_ids, starts, ends
+    select array_agg((o.profile_id, o.start_time, o.start_time + make_interval(secs => o.duration_minutes * 60))
+                     ::wt_private.profile_period)
+    into periods
     from old_rows o;
   else
     -- The load of a workout that moved follows to its new day.
@@ -96,47 +97,48 @@ begin
         is distinct from
             (n.profile_id, n.source, n.workout_type, n.start_time, n.duration_minutes, n.average_hr_bpm, n.perceived_exertion)
     )
-    select array_agg(c.profile_id), array_agg(c.start_time),
-           array_agg(c.start_time + make_interval(secs => c.duration_minutes * 60))
-    into profile_ids, starts, ends
+    select array_agg((c.profile_id, c.start_time, c.start_time + make_interval(secs => c.duration_minutes * 60))
+                     ::wt_private.profile_period)
+    into periods
     from changed c;
   end if;
-  if profile_ids is null then
+  if periods is null then
     return null;
   end if;
 
   -- Clients and workers hold their person already. Another service connection takes its turn here.
   perform from public.wt_users u
-  where u.id in (select p.user_id from public.wt_profiles p where p.id = any (profile_ids))
+  where u.id in (select p.user_id from public.wt_profiles p
+                 where p.id = any (array(select d.profile_id from unnest(periods) d)))
   order by u.id
   for no key update;
-  perform wt_private.settle_loads(profile_ids, starts, ends);
+  perform wt_private.settle_loads(periods);
   return null;
 end $$;
 
--- How hard a heart worked depends on the age: with another birthday every workout is settled anew. SECURITY DEFINER as above.
+-- The intensity of a heart rate depends on the age, so another birthday recomputes every load. SECURITY DEFINER as above.
 create or replace function wt_private.birthday_changed() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   perform from public.wt_users u where u.id = new.user_id for no key update;
-  perform wt_private.settle_loads(array[new.id], array[timestamptz '1970-01-01 UTC'], array[timestamptz '2101-01-03 UTC']);
+  perform wt_private.settle_loads(array[
+    (new.id, timestamptz '1970-01-01 UTC', timestamptz '2101-01-03 UTC')::wt_private.profile_period]);
   return null;
 end $$;
 
--- The days of loads that came, changed or went (with their workout, too), and those into which they may last, are to be summed up
--- anew. The rows for active minutes
--- are written by that summing up itself. SECURITY DEFINER because clients write no marks, and a cascade from a workout ends with
--- the rights of whoever deleted it.
+-- Marks the days of loads that were added, changed or removed (also with their workout), and the days into which they may last. Not
+-- those of active minutes: the summing up writes these rows itself. SECURITY DEFINER because clients write no marks, and a cascade
+-- from a workout runs with the rights of the role that deleted it.
 create or replace function wt_private.loads_changed() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   if tg_op <> 'DELETE' then
-    perform wt_private.mark_days(array_agg(n.profile_id), array_agg(n.load_date + last.day))
+    perform wt_private.mark_days(array_agg((n.profile_id, n.load_date + last.day)::wt_private.profile_day))
     from new_rows n, lateral (values (0), (ceil(n.duration_minutes / 1440)::integer)) last (day)
     where n.load_type <> 'active_minutes' having count(*) > 0;
   end if;
   if tg_op <> 'INSERT' then
-    perform wt_private.mark_days(array_agg(o.profile_id), array_agg(o.load_date + last.day))
+    perform wt_private.mark_days(array_agg((o.profile_id, o.load_date + last.day)::wt_private.profile_day))
     from old_rows o, lateral (values (0), (ceil(o.duration_minutes / 1440)::integer)) last (day)
     where o.load_type <> 'active_minutes' having count(*) > 0;
   end if;

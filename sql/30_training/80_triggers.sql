@@ -1,6 +1,6 @@
--- The triggers on workouts and training loads.
+-- Triggers on wt_workouts and wt_training_loads.
 
--- What a worker also touches, its person holds first as well.
+-- Workers write workouts too, so a person's own statements lock the person first.
 create or replace trigger hold before insert or update or delete on public.wt_workouts
   for each statement execute function wt_private.hold_person();
 

@@ -1,8 +1,7 @@
--- Flows 3 and 4, who is connected with what: consent (OAuth), the provider's account, its tokens. Tokens come and go encrypted; the
--- keys are never in the database. Only the service reaches any of this; people read their row of wt_health_connections.
+-- Flows 3 and 4: connections to providers, their tokens and consents, and the queue behind the webhooks.
 --
--- Flows 3 and 4, the tables: the queue behind the webhooks, what orders a provider's words, and who is woken or forgotten
--- when a connection comes or goes.
+-- Tokens are encrypted outside of the database, which never has the keys. Only the service reaches these tables; people read their
+-- rows of wt_health_connections.
 
 create type public.wt_provider as enum ('garmin', 'strava');
 
@@ -41,7 +40,7 @@ create table public.wt_connection_tokens (
   token_expires_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  -- Providers that hand out a new refresh token each time make the old one worthless: one worker at a time may ask.
+  -- A provider may invalidate a refresh token when it issues the next one, so one worker at a time may refresh.
   refresh_leased_by text check (char_length(refresh_leased_by) <= 200),
   refresh_leased_until timestamptz,
   foreign key (connection_id, user_id) references public.wt_health_connections (id, user_id) on delete cascade
@@ -49,7 +48,7 @@ create table public.wt_connection_tokens (
 create index wt_connection_tokens_connection_idx on public.wt_connection_tokens (connection_id, user_id);
 call wt_private.protect('public.wt_connection_tokens', 'service');
 
--- Which provider was asked for whose consent, until the answer comes. The state itself isn't kept, only its hash.
+-- Consents under way: which provider was asked for which person. Keeps the hash of the OAuth state, not the state.
 create table public.wt_oauth_states (
   id uuid primary key default gen_random_uuid(),
   user_id uuid not null,
@@ -69,8 +68,8 @@ call wt_private.protect('public.wt_oauth_states', 'service');
 
 create type public.wt_event_status as enum ('pending', 'processing', 'processed', 'dead_letter');
 
--- What single columns may hold. A table's own checks are read anew from the catalogue by every statement, a domain's once in a
--- session: as checks these took a fifth of the time of storing a push (docs/edge-costs.md).
+-- Domains instead of checks: Postgres reads a table's checks from the catalogue for every statement, a domain's once in a session. As
+-- checks these took a fifth of the time of storing a push (docs/edge-costs.md).
 create domain wt_private.event_type as text check (char_length(value) between 1 and 64);
 create domain wt_private.provider_account as text collate "C" check (char_length(value) <= 255);
 create domain wt_private.worker_name as text check (char_length(value) <= 200);
@@ -123,3 +122,10 @@ create type wt_private.held_event as (
   id uuid, source public.wt_provider, user_id uuid, profile_id uuid, connection_id uuid, timezone text,
   received_at timestamptz, reported_at timestamptz
 );
+
+-- How many due events an account has; what a look at the queue found.
+create type wt_private.account_share as (connection_id uuid, share bigint);
+create type wt_private.due_work as (strangers uuid[], accounts wt_private.account_share[]);
+
+-- How many results of a batch had which outcome; the names are those of public.settle_webhook_events.
+create type wt_private.settled_counts as (processed bigint, retried bigint, waiting bigint, dead bigint, lost bigint);

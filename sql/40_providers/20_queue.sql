@@ -1,12 +1,20 @@
--- What happens to events between their arrival and their settlement.
+-- Flows 3 and 4: events that wait for a connection, that go with it, that are leased to a worker or lost by it.
+--
+-- Output: wt_webhook_events. Locks: the two advisory locks below; events, only those that are free. Planner settings:
+-- docs/reference/sql.md.
 
--- Events and connections meet in two places: a claim parks what it finds no connection for, and a new connection wakes what
--- was parked. Each must see the other's work, so the first holds this lock shared, the second alone. Nobody waits for a row
--- while waiting for it.
+-- A claim parks events without a connection, and a new connection wakes parked events. Each must see the other's work, so the first
+-- takes this lock shared, the second alone. No session waits for a row while it waits for this lock.
 create or replace function wt_private.parking_lock() returns bigint
 language sql immutable parallel safe set search_path = '' as $$ select 7236835017 $$;
 grant execute on function wt_private.parking_lock() to service_role;
 
+-- Of the sessions that store events at the same time, the one that gets this lock notifies the workers.
+create or replace function wt_private.notify_lock() returns bigint
+language sql immutable parallel safe set search_path = '' as $$ select 7236835018 $$;
+grant execute on function wt_private.notify_lock() to service_role;
+
+-- Trigger: makes the parked events of a new connection due.
 create or replace function wt_private.wake_events() returns trigger
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 begin
@@ -20,7 +28,7 @@ begin
   return null;
 end $$;
 
--- Whose connection goes, their events go: also those not yet matched to them.
+-- Trigger: deletes the events of a connection that goes, also those not yet matched to its person.
 create or replace function wt_private.forget_events() returns trigger
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 begin
@@ -31,8 +39,8 @@ begin
   return old;
 end $$;
 
--- Sets events aside whose account nobody is connected with, until somebody is; answers how many. A farewell from an account
--- that is gone already has nothing left to do.
+-- Parks events whose account is not connected, until it is. Returns how many. An event that only says that the account disconnects
+-- has nothing left to do and counts as processed.
 create or replace function wt_private.park_events(ids uuid[]) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
@@ -60,7 +68,7 @@ begin
 end $$;
 grant execute on function wt_private.park_events(uuid[]) to service_role;
 
--- Leases these events, which the caller has made sure of, to `worker`; answers them as a worker wants them.
+-- Leases these events, which the caller has locked, to `worker`. Returns them as claim_webhook_events answers them.
 create or replace function wt_private.lease_events(ids uuid[], worker text, seconds integer) returns jsonb
 language sql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
   with leased as (
@@ -83,24 +91,28 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
 $$;
 grant execute on function wt_private.lease_events(uuid[], text, integer) to service_role;
 
--- An event whose worker did not come back for it the fifth time goes to the dead letters. The log's row names no person: it
--- would wait for somebody who is just being deleted.
+-- Makes dead letters of events whose worker did not come back for the fifth time. The row in the error log names no person: it would
+-- wait for one who is being deleted.
 create or replace function wt_private.bury_lost_events() returns void
-language sql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
-  with lost as materialized (
-    select e.id from public.wt_webhook_events e
-    where e.status = 'processing' and e.locked_until < now() and e.attempts >= e.max_attempts
-    for update skip locked
-  ), buried as (
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  buried record;
+begin
+  for buried in
+    with lost as materialized (
+      select e.id from public.wt_webhook_events e
+      where e.status = 'processing' and e.locked_until < now() and e.attempts >= e.max_attempts
+      for update skip locked
+    )
     update public.wt_webhook_events e
     set status = 'dead_letter', last_error = 'lease_lost: whoever processed it did not come back',
         locked_at = null, locked_until = null, locked_by = null
     from lost l where e.id = l.id
     returning e.id, e.source, e.event_type, e.attempts
-  )
-  select public.log_error(jsonb_build_object(
-    'flow', b.source || '_webhook', 'error_code', 'dead_letter', 'message', 'lease_lost',
-    'context', jsonb_build_object('event_id', b.id, 'event_type', b.event_type, 'attempts', b.attempts)))
-  from buried b
-$$;
+  loop
+    perform public.log_error(jsonb_build_object(
+      'flow', buried.source || '_webhook', 'error_code', 'dead_letter', 'message', 'lease_lost',
+      'context', jsonb_build_object('event_id', buried.id, 'event_type', buried.event_type, 'attempts', buried.attempts)));
+  end loop;
+end $$;
 grant execute on function wt_private.bury_lost_events() to service_role;

@@ -1,20 +1,22 @@
--- Flows 3 and 4, what providers' words become: readings, workouts, the state of a connection. Each function takes the results of
--- a batch as they came in, and the events among them that `settle_webhook_events` found to be the worker's, with their people held.
-
--- A provider's record has a name (Garmin's summaryId, Strava's activity id), and two records of Garmin that begin at the same
--- instant are one reading that it named anew. Of several words about one reading the surer one counts, then the one about the
--- longer period (a day grows until it is over, and its morning may be delivered last), then the later one. Strava is asked and
--- answers what is so now: there the later one counts, also of an activity that was cropped. So what is left does not depend on
--- the order in which the words are processed.
+-- Flows 3 and 4, what providers' reports become: readings, workouts, the state of a connection.
 --
--- A record keeps its row's id when its period changes. Without sequential scans as everywhere on this path.
-create or replace function wt_private.write_provider_readings(held wt_private.held_event[], results jsonb) returns void
-language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
-set jit = off as $$
-begin
-  perform set_config('wt.batch', 'on', true);
+-- Input: `results`, a batch as it came in, and `held`, the events among them that write_results found to be the worker's.
+-- Output: wt_health_metrics, wt_workouts, wt_health_connections, wt_connection_tokens. Errors: a check or a key that a result offends.
+-- Locks: the caller holds the people and the events. Planner settings and wt.batch: docs/reference/sql.md.
 
-  with said as materialized (
+-- What a batch reports about each record, as a reading: in canonical units, with its local day, and with the stored row of the same
+-- name (`old_...`). Of several reports about one record, the one that counts (see write_provider_readings); none where the stored row
+-- is from a report that counts more. A record without a name is known by its period. `n` numbers the records.
+create or replace function wt_private.reported_readings(held wt_private.held_event[], results jsonb) returns table (
+  user_id uuid, profile_id uuid, source public.wt_metric_source, metric_type public.wt_metric_type, value_num double precision,
+  value_text text, unit text, start_time timestamptz, end_time timestamptz, span interval, local_date date, source_record_id text,
+  reported_at timestamptz, finality smallint, received_at timestamptz, n bigint, old_id uuid, old_profile_id uuid,
+  old_start timestamptz, old_end timestamptz)
+language plpgsql stable rows 100 security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+  with said as (
     select h.user_id, h.profile_id, h.source::text::public.wt_metric_source as source,
            m.metric_type::public.wt_metric_type as metric_type,
            welltrack.to_canonical(m.metric_type, m.value_num, m.unit, h.source::text) as value_num, m.value_text,
@@ -33,7 +35,6 @@ begin
          as m (metric_type, value_num, value_text, unit, start_time, end_time, source_record_id, final, n)
     where r.outcome = 'processed'
   ), latest as materialized (
-    -- The batch's own word about each record; a record without a name is known by its period.
     select distinct on (s.user_id, s.source, s.metric_type, s.source_record_id,
                         case when s.source_record_id is null then s.profile_id end,
                         case when s.source_record_id is null then s.start_time end,
@@ -44,18 +45,35 @@ begin
              case when s.source_record_id is null then s.start_time end,
              case when s.source_record_id is null then s.end_time end,
              s.finality desc, s.span desc, s.reported_at desc, s.n desc
-  ), standing as materialized (
-    -- What no stored word about the same record outdates.
-    select l.*, x.id as old_id, x.profile_id as old_profile_id, x.start_time as old_start, x.end_time as old_end
-    from latest l
-    left join lateral (
-      select m.* from public.wt_health_metrics m
-      where m.user_id = l.user_id and m.source_record_id = l.source_record_id and m.source = l.source
-        and m.metric_type = l.metric_type
-      limit 1) x on true
-    where x.reported_at is null
-       or (x.finality, case when l.source = 'garmin' then coalesce(x.end_time - x.start_time, '0') else '0' end, x.reported_at)
-            < (l.finality, l.span, l.reported_at)
+  )
+  select l.*, x.id as old_id, x.profile_id as old_profile_id, x.start_time as old_start, x.end_time as old_end
+  from latest l
+  left join lateral (
+    select m.* from public.wt_health_metrics m
+    where m.user_id = l.user_id and m.source_record_id = l.source_record_id and m.source = l.source
+      and m.metric_type = l.metric_type
+    limit 1) x on true
+  where x.reported_at is null
+     or (x.finality, case when l.source = 'garmin' then coalesce(x.end_time - x.start_time, '0') else '0' end, x.reported_at)
+          < (l.finality, l.span, l.reported_at);
+end $$;
+
+-- Writes what a batch reports about readings.
+--
+-- A provider's record has a name (Garmin's summaryId, Strava's activity id), and two records of Garmin that begin at the same instant
+-- are one reading that it named anew. Conflict rule for reports about one reading: finality, then duration (a day grows until it is
+-- over, and its morning may be delivered last), then report time. Strava is asked and answers with the state of now: there the later
+-- report counts, also of an activity that was cropped. So the result does not depend on the order of processing.
+--
+-- A record keeps its row's id when its period changes.
+create or replace function wt_private.write_provider_readings(held wt_private.held_event[], results jsonb) returns void
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+set jit = off as $$
+begin
+  perform set_config('wt.batch', 'on', true);
+
+  with standing as materialized (
+    select * from wt_private.reported_readings(held, results)
   ), chosen as materialized (
     -- Of the batch's records that are one reading, the one that counts.
     select distinct on (s.profile_id, s.source, s.metric_type, s.start_time,
@@ -209,7 +227,8 @@ begin
   where t.connection_id = n.connection_id and not n.is_connected;
 end $$;
 
-grant execute on function wt_private.write_provider_readings(wt_private.held_event[], jsonb),
+grant execute on function wt_private.reported_readings(wt_private.held_event[], jsonb),
+  wt_private.write_provider_readings(wt_private.held_event[], jsonb),
   wt_private.write_provider_workouts(wt_private.held_event[], jsonb),
   wt_private.delete_provider_records(wt_private.held_event[], jsonb),
   wt_private.note_on_connections(wt_private.held_event[], jsonb) to service_role;

@@ -1,13 +1,17 @@
--- Flows 3 and 4, the far end of the queue: what became of each event and what it said are written together.
+-- Flows 3 and 4, the far end of the queue: what became of each event is written together with what it reported.
+--
+-- Input: a worker's results. Output: wt_webhook_events, wt_error_log, and what 21_provider_rows.sql writes.
+-- Locks: people first, in the order in which deleting an account takes them, then events in the order of their ids.
+-- Planner settings: docs/reference/sql.md.
 
--- Writes the results that are still `worker`'s to write, all or nothing; answers how many were
--- {processed, retried, waiting, dead, lost}. A check or a key that a result offends is an error.
-create or replace function wt_private.write_results(worker text, results jsonb) returns bigint[]
+-- Writes the results of events that `worker` still holds, all or nothing. Returns how many had which outcome; `lost` are those that
+-- it doesn't hold any more. Errors: a check or a key that a result offends.
+create or replace function wt_private.write_results(worker text, results jsonb) returns wt_private.settled_counts
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   ids constant uuid[] := array(select (r.item ->> 'id')::uuid from jsonb_array_elements(results) r (item));
   held wt_private.held_event[];
-  tally bigint[];
+  counts wt_private.settled_counts;
 begin
   -- People before events: whoever deletes a person comes in this order.
   perform wt_private.hold_people(array(
@@ -64,23 +68,25 @@ begin
       'context', jsonb_build_object('event_id', s.id, 'event_type', s.event_type, 'attempts', s.attempts)))
     from settled s where s.outcome = 'dead'
   )
-  select array[count(*) filter (where s.outcome = 'processed'), count(*) filter (where s.outcome = 'retry'),
-               count(*) filter (where s.outcome in ('wait', 'release')), count(*) filter (where s.outcome = 'dead'),
-               jsonb_array_length(results) - count(*)]
-  into tally
+  select count(*) filter (where s.outcome = 'processed'), count(*) filter (where s.outcome = 'retry'),
+         count(*) filter (where s.outcome in ('wait', 'release')), count(*) filter (where s.outcome = 'dead'),
+         jsonb_array_length(results) - count(*)
+  into counts
   from settled s
   where (select count(*) from logged) >= 0;
-  return tally;
+  return counts;
 end $$;
 
--- Writes results so that one which the database refuses doesn't hold up the others: it is looked for by halves, and becomes a
--- failed attempt that says which check it offended. (Not what it said: that may be somebody's reading.)
-create or replace function wt_private.settle_results(worker text, results jsonb) returns bigint[]
+-- Writes results so that one which the database refuses doesn't hold up the others. Bisects the batch to isolate the offending
+-- result, then records it as a failed attempt that names the violated constraint. (Not the value: that may be a person's reading.)
+create or replace function wt_private.settle_results(worker text, results jsonb) returns wt_private.settled_counts
 language plpgsql security invoker set search_path = '' as $$
 declare
   half constant integer := jsonb_array_length(results) / 2;
   state text;
   offended text;
+  one wt_private.settled_counts;
+  other wt_private.settled_counts;
 begin
   begin
     return wt_private.write_results(worker, results);
@@ -92,12 +98,11 @@ begin
       'id', results -> 0 ->> 'id', 'outcome', 'retry',
       'error', concat_ws(' ', 'refused_by_database:', state, nullif(offended, '')))));
   end if;
-  return array(
-    select t.one + t.other
-    from unnest(
-      wt_private.settle_results(worker, jsonb_path_query_array(results, '$[0 to $n]', jsonb_build_object('n', half - 1))),
-      wt_private.settle_results(worker, jsonb_path_query_array(results, '$[$n to last]', jsonb_build_object('n', half)))
-    ) with ordinality t (one, other, n)
-    order by t.n);
+  one := wt_private.settle_results(
+    worker, jsonb_path_query_array(results, '$[0 to $n]', jsonb_build_object('n', half - 1)));
+  other := wt_private.settle_results(
+    worker, jsonb_path_query_array(results, '$[$n to last]', jsonb_build_object('n', half)));
+  return (one.processed + other.processed, one.retried + other.retried, one.waiting + other.waiting, one.dead + other.dead,
+          one.lost + other.lost)::wt_private.settled_counts;
 end $$;
 grant execute on function wt_private.settle_results(text, jsonb), wt_private.write_results(text, jsonb) to service_role;

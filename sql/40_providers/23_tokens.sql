@@ -1,6 +1,6 @@
--- How tokens are written down in an answer.
+-- How encrypted tokens are written in an answer.
 
--- Postgres breaks base64 into lines; nobody else does.
+-- Base64 without the line breaks that Postgres puts in.
 create or replace function wt_private.base64(bytea) returns text
 language sql immutable parallel safe set search_path = '' as $$ select translate(encode($1, 'base64'), E'\n', '') $$;
 grant execute on function wt_private.base64(bytea) to service_role;

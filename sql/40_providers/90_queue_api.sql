@@ -1,11 +1,12 @@
--- Flows 3 and 4, the near end of the queue: events come in and are handed out.
+-- Flows 3 and 4, the queue as the edge functions see it: events are stored, claimed, settled.
 
--- Stores what a webhook was sent, before anybody looks at it.
+-- Stores what a webhook received, before anything looks at it.
 --   {"source", "events": [{"event_type", "provider_user_id"?, "payload", "idempotency_key": 64 hex digits}]}
 --     ->  {"stored", "repeated"}
--- Whatever the provider sent is stored: a name that is too long is cut, one that is missing is `unknown`. A key that was seen
--- before is a re-sent event. Access tokens that Garmin puts into its pushes are blotted out.
--- Errors: PT400 for what no webhook of ours sends.
+-- Stores whatever the provider sent: cuts a name that is too long, and calls a missing one `unknown`. A key that was seen before is a
+-- re-sent event. Removes the access tokens that Garmin puts into its pushes.
+-- Errors: PT400 for another message. Locks: events in the order of their keys, so that two sessions which store the same events wait
+-- for each other instead of deadlocking.
 create or replace function public.receive_webhook_events(jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -28,7 +29,6 @@ begin
     events := regexp_replace(events::text, '("userAccessToken": )("([^"\\]|\\.)*"|[-+.0-9a-zA-Z]+)', '\1null', 'g')::jsonb;
   end if;
 
-  -- In the order of the keys, so that two who bring the same events wait for each other in the same order.
   insert into public.wt_webhook_events (source, event_type, provider_user_id, payload, received_at, idempotency_key)
   select provider::public.wt_provider, left(coalesce(nullif(e.item ->> 'event_type', ''), 'unknown'), 64),
          case when char_length(e.item ->> 'provider_user_id') <= 255 then e.item ->> 'provider_user_id' end,
@@ -39,9 +39,9 @@ begin
   on conflict (idempotency_key) do nothing;
   get diagnostics stored = row_count;
 
-  -- Commits that notify wait for each other, disk and all, so of those at work at the same time one is enough: whoever is
-  -- woken looks again until nothing is left, and looks now and then unasked.
-  if stored > 0 and pg_try_advisory_xact_lock(7236835018) then
+  -- Commits that notify wait for each other, disk included, so one of those that run at the same time is enough: a worker that wakes
+  -- claims until nothing is left, and polls now and then.
+  if stored > 0 and pg_try_advisory_xact_lock(wt_private.notify_lock()) then
     perform pg_notify('welltrack_events', provider);
   end if;
   return jsonb_build_object('stored', stored, 'repeated', received - stored);
@@ -52,20 +52,13 @@ grant execute on function public.receive_webhook_events(jsonb) to service_role;
 --   ->  {"events": [{"id", "source", "event_type", "payload", "provider_user_id", "received_at", "attempts", "last_error",
 --                    "connection": {"id", "user_id", "profile_id", "is_connected", "timezone"}}],
 --        "parked", "pending_now", "yielded"}
--- `pending_now` is how many due events are left, 10,000 at most; where there are some and no event was handed out, others are
--- at work on their accounts, or so many events of strangers were `parked` that others' are to be asked for again. A batch is
--- smaller than asked for where its payloads are large (8 MB as stored). Errors: PT400.
---
--- Workers who share a short queue make each other's batches small, and a small batch costs nearly what a large one does. So who
--- says `yield_to_ms` leaves what is due to whoever claimed within that time, unless it is more than five batches, is told that it
--- has `yielded`, and comes again: the other one may have died.
---
--- An account's events are in one pair of hands at a time, and in the order in which they came in: who claims locks the
--- account's connection, looks only then whether the account is free, and passes over what others have locked.
--- Both are asked account by account (`offset 0`; `status in (...)` with `locked_until`, which only the index by account
--- answers), and the next ones are read in the order of an index: a plan that sorts everybody's events suits no long queue.
--- An event whose lease ran out is suspected of having killed its worker and is handed out alone, so that it takes no others
--- with it; the fifth time it goes to the dead letters.
+-- A batch is smaller than asked for where its payloads are large (8 MB as stored).
+-- `pending_now`: how many due events are left, 10,000 at most. Where some are left and none was handed out, other workers hold their
+-- accounts, or this claim `parked` as many events without a connected account as one claim may: claim again.
+-- With `yield_to_ms`, a worker gets nothing (`yielded: true`) if another worker claimed within that window and at most five batches
+-- are due. It polls again, in case that worker died.
+-- An event whose lease ran out is handed out alone, since it may have killed its worker; the fifth time it becomes a dead letter.
+-- Errors: PT400 for another message. Stages, locks and planner settings: 21_claim.sql.
 create or replace function public.claim_webhook_events(jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
 set jit = off as $$
@@ -78,10 +71,7 @@ declare
     case when not $1 ? 'yield_to_ms' then 0
          when jsonb_typeof($1 -> 'yield_to_ms') = 'number' then ($1 -> 'yield_to_ms')::bigint end;
   due bigint;
-  strangers uuid[];
-  accounts uuid[];
-  shares bigint[];
-  suspect uuid;
+  work wt_private.due_work;
   ids uuid[];
   events jsonb;
   look bigint := wanted;
@@ -95,113 +85,30 @@ begin
       using errcode = 'PT400', hint = 'limit is 1 to 1000, lease_seconds 5 to 3600, yield_to_ms 0 to 10000';
   end if;
 
-  if exists (select from public.wt_webhook_events o
-             where o.status = 'processing' and o.locked_by <> worker
-               and o.locked_at > clock_timestamp() - patience * interval '1 millisecond') then
-    due := (select count(*) from (select from public.wt_webhook_events e
-                                  where e.status = 'pending' and e.next_retry_at <= now() limit 5 * wanted + 1) d);
-    if due <= 5 * wanted then
-      return jsonb_build_object('events', '[]'::jsonb, 'parked', 0, 'pending_now', due, 'yielded', true);
-    end if;
+  due := wt_private.due_to_yield(worker, wanted, patience);
+  if due is not null then
+    return jsonb_build_object('events', '[]'::jsonb, 'parked', 0, 'pending_now', due, 'yielded', true);
   end if;
-
   perform wt_private.bury_lost_events();
-  select array_agg(e.id) into strangers
-  from public.wt_webhook_events e
-  where e.status = 'processing' and e.locked_until < now()
-    and not exists (select from public.wt_health_connections c
-                    where c.provider = e.source and c.provider_user_id = e.provider_user_id and c.is_connected);
-  if strangers is not null then
-    perform wt_private.park_events(strangers);
-  end if;
+  perform wt_private.park_lost_events();
 
-  select e.id into suspect
-  from public.wt_webhook_events e
-  join public.wt_health_connections c
-    on c.provider = e.source and c.provider_user_id = e.provider_user_id and c.is_connected
-  join public.wt_users u on u.id = c.user_id
-  where e.status = 'processing' and e.locked_until < now()
-    and not exists (select from public.wt_webhook_events o
-                    where o.provider_user_id = e.provider_user_id and o.source = e.source
-                      and o.status = 'processing' and o.locked_until >= now()
-                    offset 0)
-  order by e.received_at, e.id
-  limit 1
-  for update of e skip locked for no key update of c skip locked for key share of u skip locked;
-  -- The account is ours now. Whether it is free only a new look can tell: another claim may have ended a moment ago.
-  select array_agg(e.id) into ids
-  from public.wt_webhook_events e
-  where e.id = suspect and e.status = 'processing' and e.locked_until < now()
-    and not exists (select from public.wt_webhook_events o
-                    where o.provider_user_id = e.provider_user_id and o.source = e.source
-                      and o.status = 'processing' and o.locked_until >= now()
-                    offset 0);
-
+  ids := wt_private.claim_suspect();
   while ids is null loop
-    with due as materialized (
-      select e.id, c.id as connection_id
-      from (select p.id, p.source, p.provider_user_id
-            from public.wt_webhook_events p
-            where p.status = 'pending' and p.next_retry_at <= now()
-              and (p.source, coalesce(p.provider_user_id, '')) not in (
-                select o.source, coalesce(o.provider_user_id, '') from public.wt_webhook_events o
-                where o.status = 'processing')
-            order by p.next_retry_at
-            limit look) e
-      left join lateral (select k.id from public.wt_health_connections k
-                         where k.provider = e.source and k.provider_user_id = e.provider_user_id and k.is_connected
-                         limit 1) c on true
-    ), account as materialized (
-      select d.connection_id, count(*) as share
-      from due d where d.connection_id is not null
-      group by d.connection_id
-    )
-    select (select array_agg(d.id) from due d where d.connection_id is null),
-           (select array_agg(a.connection_id order by a.connection_id) from account a),
-           (select array_agg(a.share order by a.connection_id) from account a)
-    into strangers, accounts, shares;
-    if strangers is not null then
+    work := wt_private.find_due(look);
+    if work.strangers is not null then
       -- Where one is, more may be: look further, and further still where there was nobody else.
-      again := accounts is null or look = wanted;
+      again := work.accounts is null or look = wanted;
       look := 2000;
-      parked := wt_private.park_events(strangers);
+      parked := wt_private.park_events(work.strangers);
       parked_in_all := parked_in_all + parked;
       -- What one claim parks is bounded, or a crowd of them would outlast the time of a statement, and all be undone.
-      exit when parked_in_all >= 20000 and accounts is null;
+      exit when parked_in_all >= 20000 and work.accounts is null;
       continue when parked > 0 and again;
     end if;
-    exit when accounts is null;
-
-    select array_agg(l.id), array_agg(l.share) into accounts, shares
-    from (select c.id, a.share
-          from unnest(accounts, shares) a (id, share)
-          join public.wt_health_connections c on c.id = a.id
-          join public.wt_users u on u.id = c.user_id
-          where c.is_connected
-          for no key update of c skip locked for key share of u skip locked) l;
-    -- As many of an account's events as were found due, but the first that came in; and not more than a worker can carry.
-    with picked as materialized (
-      select e.id, e.received_at, e.size
-      from unnest(accounts, shares) a (id, share)
-      join public.wt_health_connections c on c.id = a.id
-      cross join lateral (
-        select p.id, p.received_at, pg_column_size(p.payload) as size
-        from public.wt_webhook_events p
-        where p.provider_user_id = c.provider_user_id and p.source = c.provider
-          and p.status in ('pending', 'processing') and p.locked_until is null and p.next_retry_at <= now()
-        order by p.received_at
-        limit a.share
-        for update skip locked) e
-      where not exists (select from public.wt_webhook_events o
-                        where o.provider_user_id = c.provider_user_id and o.source = c.provider
-                          and o.status = 'processing'
-                        offset 0)
-    )
-    select array_agg(s.id) into ids
-    from (select p.id, sum(p.size) over w as carried, row_number() over w as n
-          from picked p window w as (order by p.received_at, p.id)) s
-    where s.n = 1 or s.n <= wanted and s.carried <= 8388608;
-    -- Others are just at all of these: look further, once.
+    exit when work.accounts is null;
+    work.accounts := wt_private.lock_accounts(work.accounts);
+    ids := wt_private.pick_events(work.accounts, wanted);
+    -- Other workers hold all of these: look further, once.
     exit when look >= 2000;
     look := 2000;
   end loop;
@@ -218,22 +125,22 @@ begin
 end $$;
 grant execute on function public.claim_webhook_events(jsonb) to service_role;
 
--- What became of claimed events, in one transaction with what they said:
+-- Records what became of claimed events, in one transaction with what they reported:
 --   {"worker", "results": [{"id", "outcome": "processed"|"retry"|"wait"|"dead"|"release", "error"?, "until"?,
 --     "metrics"?: [{"metric_type", "value_num", "value_text", "unit", "start_time", "end_time", "source_record_id", "final"}],
 --     "workouts"?: [{"source_record_id", "workout_type", "name", "start_time", "duration_minutes", "distance_m",
 --                    "elevation_gain_m", "calories_kcal", "average_hr_bpm", "max_hr_bpm", "is_private"}],
 --     "deleted"?: ["source_record_id"], "connection"?: {"is_connected"?, "scopes"?}}]}
 --   ->  {"processed", "retried", "waiting", "dead", "lost"}
--- retry: a failed attempt; the next one after 5 and 30 minutes, 2 and 6 hours, then the dead letters.
--- wait: until then (at most a day), which is no attempt. release: not done, for somebody else, now.
--- lost: no longer this worker's, and nothing of it was written. Only what was processed writes anything.
--- Errors: PT400 for no such message.
+-- retry: a failed attempt; the next one after 5 and 30 minutes, 2 and 6 hours, then the event becomes a dead letter.
+-- wait: not before `until` (at most a day); counts as no attempt. release: not done, for another worker, at once.
+-- lost: this worker doesn't hold the event any more, and nothing of it was written. Only `processed` writes rows.
+-- Errors: PT400 for another message. Locks: see 22_settle.sql.
 create or replace function public.settle_webhook_events(jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
   results constant jsonb := $1 -> 'results';
-  tally bigint[];
+  counts wt_private.settled_counts := (0, 0, 0, 0, 0);
 begin
   if jsonb_typeof($1 -> 'worker') is distinct from 'string' or jsonb_typeof(results) is distinct from 'array'
      or exists (select from jsonb_array_elements(results) r
@@ -243,8 +150,9 @@ begin
     raise exception 'a settlement says {"worker", "results": [{"id", "outcome"}]}'
       using errcode = 'PT400', hint = 'each id once, as it was claimed; outcome is processed, retry, wait, dead or release';
   end if;
-  tally := case when results = '[]' then '{0,0,0,0,0}' else wt_private.settle_results($1 ->> 'worker', results) end;
-  return jsonb_build_object('processed', tally[1], 'retried', tally[2], 'waiting', tally[3], 'dead', tally[4],
-                            'lost', tally[5]);
+  if results <> '[]' then
+    counts := wt_private.settle_results($1 ->> 'worker', results);
+  end if;
+  return to_jsonb(counts);
 end $$;
 grant execute on function public.settle_webhook_events(jsonb) to service_role;

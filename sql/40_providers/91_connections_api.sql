@@ -1,7 +1,7 @@
--- Flow 4, the functions of a consent: its state, the connection that comes of it, and its end.
+-- Flow 4, connections as the edge functions see them: the state of a consent, the connection that comes of it, and its tokens.
 
--- {}  ->  {"user_id"}: who the caller's token says they are, said by whoever verified it. For functions that people reach without
--- Supabase's own check, because a provider's redirect brings no token to the same address. Errors: PT401 the service has no user.
+-- {}  ->  {"user_id"}: the person of the caller's token. For functions that are served without Supabase's own check of tokens, because
+-- a provider's redirect to the same address brings none. Errors: PT401 the token is the service's or nobody's.
 create or replace function public.whoami(jsonb) returns jsonb
 language plpgsql stable security invoker set search_path = '' as $$
 begin
@@ -20,7 +20,7 @@ declare
   target uuid;
   expiry timestamptz;
 begin
-  -- Who never came back leaves a row behind.
+  -- A consent that was never completed leaves a row behind.
   delete from public.wt_oauth_states o where o.expires_at < now() and o.id in (
     select d.id from public.wt_oauth_states d where d.expires_at < now() limit 100 for update skip locked);
   select p.id into target from public.wt_profiles p
@@ -36,7 +36,7 @@ begin
   return jsonb_build_object('expires_at', expiry, 'profile_id', target);
 end $$;
 
--- {"state_hash"}  ->  {"provider", "redirect_to"}: where a browser that comes back with that state is to be sent. It stays good.
+-- {"state_hash"}  ->  {"provider", "redirect_to"}: where to send a browser that comes back with that state. The state stays valid.
 -- Errors: PT404 for a state that is unknown, expired or taken.
 create or replace function public.find_oauth_state(jsonb) returns jsonb
 language plpgsql stable security invoker set search_path = '' as $$
@@ -69,11 +69,11 @@ begin
                             'verifier_encrypted', wt_private.base64(taken.verifier_encrypted), 'key_id', taken.key_id);
 end $$;
 
--- Consent was given: {"user_id", "profile_id", "provider", "provider_user_id", "scopes": [], "access_token_encrypted",
+-- Stores a connection after its consent: {"user_id", "profile_id", "provider", "provider_user_id", "scopes": [], "access_token_encrypted",
 -- "refresh_token_encrypted"|null, "key_id", "token_expires_at"|null, "metadata"?}  ->  {"connection_id"}
--- A profile has one account of a provider, and an account one profile: the profile's other account, and the ended connection
--- of somebody else with this account, go with their events; the person's own account moves. Readings stay where they are.
--- Errors: PT404 no such profile of that person, PT409 somebody else is connected with that account.
+-- A profile has one account of a provider, and an account one profile. The profile's other account and another person's ended
+-- connection with this account are deleted with their events; the person's own account moves to the profile. Readings stay.
+-- Errors: PT404 no such profile of that person, PT409 another person is connected with that account. Locks: the person.
 create or replace function public.store_connection(jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -164,8 +164,6 @@ end $$;
 grant execute on function public.create_oauth_state(jsonb), public.find_oauth_state(jsonb), public.take_oauth_state(jsonb),
   public.store_connection(jsonb), public.find_connection(jsonb), public.disconnect_provider(jsonb) to service_role;
 
--- Flow 4, providers' tokens: read, refreshed by one at a time, moved to another key.
-
 -- {"connection_id"}  ->  {"access_token_encrypted", "refresh_token_encrypted", "key_id", "token_expires_at", "scopes"}
 -- Errors: PT404 where there is none (any more).
 create or replace function public.get_connection_token(jsonb) returns jsonb
@@ -199,7 +197,7 @@ begin
     raise exception 'a lease says {"connection_id", "worker", "seconds"}'
       using errcode = 'PT400', hint = 'seconds is 1 to 300';
   end if;
-  -- The row's lock makes the second of two wait and then look at what the first left.
+  -- With the row lock, the second of two callers waits and then sees what the first wrote.
   select t.refresh_leased_until is null or t.refresh_leased_until < clock_timestamp() or t.refresh_leased_by = worker
   into granted
   from public.wt_connection_tokens t where t.connection_id = ($1 ->> 'connection_id')::uuid
@@ -237,10 +235,10 @@ begin
   raise exception 'the lease is somebody else''s' using errcode = 'PT409', hint = 'read the token that they stored';
 end $$;
 
--- Keys change: {"key_id": the one to move to, "limit": 1..1000}
+-- Hands out tokens that have to move to another key: {"key_id": the new one, "limit": 1..1000}
 --   ->  {"tokens": [{"connection_id", "user_id", "provider", "access_token_encrypted", "refresh_token_encrypted", "key_id"}]}
--- Hands out tokens under other keys, each for a minute to one rotation alone: whoever would refresh one waits, so that no
--- token is overwritten by an older one. Again and again until none is left.
+-- Each is leased to one rotation for a minute. A worker that wants to refresh it waits, so that no token is overwritten by an older
+-- one. Call it until it returns none.
 create or replace function public.tokens_to_rotate(jsonb) returns jsonb
 language sql security invoker set search_path = '' as $$
   with picked as materialized (

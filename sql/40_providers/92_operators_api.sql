@@ -1,6 +1,6 @@
--- Flows 3 and 4, for operators: what could not be processed, how long the queue is, and its end.
+-- Flows 3 and 4, for operators: dead letters, the length of the queue, and the removal of old events.
 
--- The dead letters, those received last first; without their payloads, which are people's data.
+-- The dead letters, latest first, without their payloads, which are people's data.
 create or replace function public.list_dead_letters(
   source public.wt_provider default null, event_type text default null, max_rows integer default 100
 ) returns table (
@@ -28,8 +28,8 @@ begin
   return answer;
 end $$;
 
--- Puts dead letters back into the queue, with all their attempts: one by its id, those of a kind, or (nothing given) all of
--- them. Answers how many.
+-- Puts dead letters back into the queue with all attempts left: one by its id, those of a source or type, or all (no argument).
+-- Returns how many.
 create or replace function public.replay_dead_letters(
   event_id uuid default null, source public.wt_provider default null, event_type text default null
 ) returns integer language plpgsql security invoker set search_path = '' as $$
@@ -47,7 +47,7 @@ begin
   return replayed;
 end $$;
 
--- Removes a dead letter for good; answers whether there was one.
+-- Deletes a dead letter. Returns whether there was one.
 create or replace function public.discard_dead_letter(event_id uuid) returns boolean
 language plpgsql security invoker set search_path = '' as $$
 begin
@@ -55,8 +55,8 @@ begin
   return found;
 end $$;
 
--- A table that only grows is a bug: removes at most `portion` events that were processed, and as many that were parked, more
--- than `keep_days` ago. Dead letters stay until somebody has looked at them. Answers how many. Errors: 22023.
+-- Deletes at most `portion` events that were processed, and as many that were parked, more than `keep_days` ago. Dead letters stay
+-- until an operator replays or discards them. Returns how many. Errors: 22023 for fewer than one day.
 create or replace function public.purge_webhook_events(keep_days integer default 30, portion integer default 10000) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off as $$
 declare
@@ -104,7 +104,7 @@ language sql stable security invoker set search_path = '' set enable_seqscan = o
     'oldest_pending_seconds',
     extract(epoch from t.now - least(w.first_due, t.now)))
   from waiting w cross join rest r
-  -- Read once: a second look at the clock is later, and nothing would be due in less than no time.
+  -- Read once: a second look at the clock is later, and would make the waiting time negative.
   cross join (select clock_timestamp() as now offset 0) t
 $$;
 

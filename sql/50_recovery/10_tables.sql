@@ -1,7 +1,7 @@
--- Flow 8, the component tables: what each day came to, and what is still to be worked out from it.
+-- Flow 8: daily values, marks, recovery scores, goals, forecasts.
 --
--- Readings are many and wide. Whoever needs a month of them (the engine, a home screen, a chart) reads one narrow row a day
--- instead, from one index that holds every value.
+-- Readings are many and wide. The engine, a home screen or a chart that needs a month of them reads one narrow row a day instead, from
+-- one index that holds every value.
 
 create table public.wt_daily_values (
   id uuid primary key default welltrack.uuid_v7(),
@@ -33,11 +33,11 @@ comment on table public.wt_daily_values is
   'One row a local day that has anything: each metric''s sum or mean of the readings that count, in canonical units';
 comment on column public.wt_daily_values.training_load is
   'sum of the day''s training loads (minutes x intensity factor); null where nothing was measured, 0 for a measured day of rest';
--- The engine writes millions of these rows and says itself that they are of now: those are spared the trigger.
+-- The engine writes millions of these rows and sets updated_at itself; 80_triggers.sql spares them the trigger.
 call wt_private.protect('public.wt_daily_values', 'read_own', touched => false);
 
--- What is to be done for each profile. It says only which days, so it can be said twice, and doing it twice changes nothing.
--- One row a profile, changed in place: what is filled in and emptied again leaves room on its page for the next time.
+-- Marks: what the engine still has to do for each profile. A mark says only which days, so it may be set or worked off twice. One row
+-- a profile, changed in place (fillfactor leaves room for that on its page).
 create table public.wt_engine_marks (
   -- The profile's own id: one index finds the mark, and gives the engine its profiles in the order of their days.
   id uuid primary key,
@@ -59,11 +59,9 @@ comment on column public.wt_engine_marks.score_from is
   'first day whose score may be out of date; stays ahead of the last run while earlier days still count in later scores';
 comment on column public.wt_engine_marks.score_to is 'last day whose daily values changed; scores up to 30 days later depend on it, and further ones that lack fourteen days in between';
 comment on column public.wt_engine_marks.forecast_due is 'a goal came or changed';
--- What is stale is looked for every minute, what is to be scored once a night: only the former is worth an index.
+-- Stale days are looked for every minute, days to score once a night: only the former are worth an index.
 create index wt_engine_marks_stale on public.wt_engine_marks (id) where stale_from is not null;
 call wt_private.protect('public.wt_engine_marks', 'service', touched => false);
-
--- What the performance engine writes (recovery scores, forecasts) and the goals it works towards.
 
 create type public.wt_goal_direction as enum ('increase', 'decrease');
 
@@ -72,7 +70,7 @@ create type public.wt_forecast_status as enum (
   'on_track', 'late', 'reached', 'not_converging', 'beyond_horizon', 'too_few_points', 'calibrating');
 
 create table public.wt_recovery_scores (
-  -- Ordered by time: the night adds a row for everybody, and this index grows at its end.
+  -- Time-ordered: the nightly run adds a row for each profile, and this index grows at its end.
   id uuid primary key default welltrack.uuid_v7(),
   user_id uuid not null,
   profile_id uuid not null,
@@ -91,7 +89,7 @@ create table public.wt_recovery_scores (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   check ((recovery_score is not null) = (status = 'scored')),
-  -- Leads with the profile, so it serves the foreign key as well: the night pays for every index.
+  -- Leads with the profile, so it serves the foreign key as well: the nightly run pays for every index.
   unique (profile_id, score_date),
   foreign key (profile_id, user_id) references public.wt_profiles (id, user_id) on delete cascade
 ) with (autovacuum_vacuum_insert_scale_factor = 0.02);
@@ -103,7 +101,7 @@ comment on column public.wt_recovery_scores.recovery_score is 'points, 0 to 100:
 comment on column public.wt_recovery_scores.stress_component is 'points, 0 to 100, higher is better, as the other three; null where the input is missing';
 comment on column public.wt_recovery_scores.weights_used is 'share of each component, adding up to 1; renormalised where one is missing';
 comment on column public.wt_recovery_scores.raw_data is 'the numbers that went in, as one row: minutes, beats per minute, training loads, days';
--- As with daily values, what the engine writes is spared the trigger.
+-- As with daily values, rows that the engine writes are spared the trigger.
 call wt_private.protect('public.wt_recovery_scores', 'read_own', touched => false);
 
 create table public.wt_goals (
@@ -165,3 +163,17 @@ comment on column public.wt_forecasts.projected_high is 'day from which the whol
 comment on column public.wt_forecasts.confidence is '0 to 1, from R2: how much of the up and down the line explains';
 create index wt_forecasts_profile_idx on public.wt_forecasts (profile_id, user_id);
 call wt_private.protect('public.wt_forecasts', 'read_own', touched => false);
+
+-- A day of a profile, to be marked.
+create type wt_private.profile_day as (profile_id uuid, day date);
+
+-- Days that are summed up in one go.
+create type wt_private.claimed_days as (profile_id uuid, user_id uuid, first_day date, last_day date);
+
+-- A mark that the engine has claimed: where it lies, whose it is, which days changed.
+create type wt_private.marked_profile as (place tid, profile_id uuid, user_id uuid, first_day date, changed_day date);
+
+-- What one portion of the engine works on: where the mark lies, whose it is, and which days are scored.
+create type wt_private.claimed_profile as (
+  place tid, profile_id uuid, user_id uuid, sleep_target double precision, units text, first_day date, last_day date,
+  dependent_day date);

@@ -1,12 +1,14 @@
--- What marks a profile as one that the engine has work with.
+-- Flow 8: what marks a profile as one that the engine has work for.
+--
+-- Output: wt_engine_marks. Locks: marks in the order of profiles. Planner settings: docs/reference/sql.md.
 
--- Marks days whose readings or workouts changed. Whoever calls holds the person, or is the job that writes for everybody; the
--- rows are taken in the order of their profiles. A profile that is just being deleted has nothing left to work out.
-create or replace function wt_private.mark_days(profile_ids uuid[], days date[]) returns void
+-- Marks days whose readings or workouts changed. The caller holds the person, or is the job that writes for all of them. Takes the
+-- marks in the order of their profiles. Skips profiles that are being deleted: they have nothing left to work out.
+create or replace function wt_private.mark_days(days wt_private.profile_day[]) returns void
 language sql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
   insert into public.wt_engine_marks as m (id, user_id, stale_from, stale_to)
   select p.id, p.user_id, min(d.day), max(d.day)
-  from unnest($1, $2) d (profile_id, day) join public.wt_profiles p on p.id = d.profile_id
+  from unnest($1) d join public.wt_profiles p on p.id = d.profile_id
   group by p.id
   order by p.id
   on conflict (id) do update
@@ -15,7 +17,8 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
     where (m.stale_from <= excluded.stale_from and m.stale_to >= excluded.stale_to) is not true
 $$;
 
--- The mark comes first: the engine holds it while it writes the forecast. SECURITY DEFINER because clients may write neither.
+-- Trigger: a goal that is new or changed needs a forecast, and its old one goes. The mark is taken first, since the engine holds it
+-- while it writes the forecast. SECURITY DEFINER because clients may write neither.
 create or replace function wt_private.goal_changed() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -25,8 +28,7 @@ begin
   return null;
 end $$;
 
--- A profile whose target changes is another profile to the formula: all its days are scored anew. SECURITY DEFINER because
--- clients write no marks.
+-- Trigger: another sleep target changes every score of the profile. SECURITY DEFINER because clients write no marks.
 create or replace function wt_private.sleep_target_changed() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -38,7 +40,7 @@ begin
   return null;
 end $$;
 
--- The sentence of a forecast is in the person's units. SECURITY DEFINER because clients write no marks.
+-- Trigger: the sentence of a forecast is in the person's units. SECURITY DEFINER because clients write no marks.
 create or replace function wt_private.units_changed() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin

@@ -1,41 +1,25 @@
--- Flow 8: the marked days of a few profiles are summed up anew: readings and loads become daily values.
-
--- Claims up to `max_profiles` marks with days to sum up, of the profiles from `first_id` to `last_id`, and writes what changed;
--- answers how many it claimed. Marks that somebody else is just changing are left for the next time.
+-- Flow 8: the marked days of a few profiles are summed up: readings and loads become daily values.
 --
--- Claiming and reading are two statements on purpose: what is read was committed after the mark was taken, so a change that is
--- not seen here has yet to set its mark. Values are added up in the order of their size and not of their rows, so that the same
--- readings give the same bits whatever order they came in.
-create or replace function wt_private.roll_up(first_id uuid, last_id uuid, max_profiles integer) returns integer
-language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off set jit = off as $$
-declare
-  ids uuid[];
-  owners uuid[];
-  first_days date[];
-  last_days date[];
-begin
-  -- A first import may mark years: the portion ends where its days add up to a lot.
-  select array_agg(c.id), array_agg(c.user_id), array_agg(c.stale_from), array_agg(c.stale_to)
-  into ids, owners, first_days, last_days
-  from (select m.*, sum(m.stale_to - m.stale_from + 1) over (order by m.id) as days, row_number() over (order by m.id) as n
-        from (select k.id, k.user_id, k.stale_from, k.stale_to
-              from public.wt_engine_marks k join public.wt_profiles p on p.id = k.id
-              where k.stale_from is not null and k.id between first_id and last_id
-              order by k.id
-              limit greatest(max_profiles, 0)
-              for key share of p skip locked
-              for no key update of k skip locked) m) c
-  where c.n = 1 or c.days <= 200000;
-  if ids is null then
-    return 0;
-  end if;
+-- Input: wt_engine_marks (stale_from, stale_to), validated readings of the source that counts, loads of workouts.
+-- Output: wt_daily_values, wt_training_loads of active minutes, and in the marks which days have to be scored.
+-- Locks: profiles (key share), then their marks; both in the order of their ids, and only those that are free.
+-- Planner settings: docs/reference/sql.md. The functions that `roll_up` calls run under its settings.
 
-  with claimed as materialized (
-    select * from unnest(ids, owners, first_days, last_days) as c (profile_id, user_id, first_day, last_day)
-  ), input as (
+-- What the readings and workouts of the claimed days come to, a row for each day that has anything. Values are added up in the
+-- order of their size and not of their rows, so that the same readings give the same bits in whatever order they arrived.
+create or replace function wt_private.summed_days(claimed wt_private.claimed_days[]) returns table (
+  profile_id uuid, user_id uuid, local_date date, sleep double precision, stress double precision, vo2max double precision,
+  steps double precision, hr double precision, hrv double precision, calories double precision, distance double precision,
+  active_minutes double precision, weight double precision, body_fat double precision, blood_pressure double precision,
+  spo2 double precision, training_load double precision, active_source public.wt_metric_source, other_minutes double precision)
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+  with input as (
     select c.profile_id, c.user_id, r.local_date, r.metric_type, r.source, r.value,
            null::double precision as minutes, null::double precision as load
-    from claimed c
+    from unnest(claimed) c
     cross join lateral (
       select m.local_date, m.metric_type, min(m.source) as source,
              sum(m.value_num order by m.value_num)
@@ -45,26 +29,8 @@ begin
         and m.validation_status = 'validated' and m.is_primary and m.value_num is not null
       group by m.local_date, m.metric_type) r
     union all
-    select c.profile_id, c.user_id, l.day, null, null, null, l.minutes, l.load
-    from claimed c
-    cross join lateral (
-      -- A load is all of its first day's, but its minutes are those of each day that it lasts: at most two more. Where somebody has
-      -- travelled since, the clock of then isn't known, and it counts as begun at midnight.
-      select d.day, sum(d.minutes order by d.minutes) as minutes, sum(d.load order by d.load) as load
-      from public.wt_training_loads t
-      join public.wt_workouts w on w.id = t.workout_id
-      join public.wt_users u on u.id = t.user_id
-      cross join lateral (
-        select case when b.begun::date = t.load_date then extract(epoch from b.begun::time)::double precision / 60 else 0 end
-        from (select w.start_time at time zone u.timezone as begun) b) b (minute)
-      cross join lateral (
-        select t.load_date + n as day, case when n = 0 then t.training_load end as load,
-               least(b.minute + t.duration_minutes, 1440 * (n + 1)) - greatest(b.minute, 1440 * n) as minutes
-        from generate_series(0, 2) n
-        where n = 0 or b.minute + t.duration_minutes > 1440 * n) d
-      where t.profile_id = c.profile_id and t.user_id = c.user_id and t.load_date between c.first_day - 2 and c.last_day
-        and t.load_type <> 'active_minutes' and d.day between c.first_day and c.last_day
-      group by d.day) l
+    select l.profile_id, l.user_id, l.day, null, null, null, l.minutes, l.load
+    from wt_private.workout_days(claimed) l
   ), pivoted as (
     select i.profile_id, i.user_id, i.local_date,
            max(i.value) filter (where i.metric_type = 'sleep') as sleep,
@@ -86,11 +52,27 @@ begin
     group by i.profile_id, i.user_id, i.local_date
     -- The end of yesterday's workout by itself makes no day.
     having count(i.value) > 0 or count(i.load) > 0
+  )
+  select p.profile_id, p.user_id, p.local_date, p.sleep, p.stress, p.vo2max, p.steps, p.hr, p.hrv, p.calories, p.distance,
+         p.active_minutes, p.weight, p.body_fat, p.blood_pressure, p.spo2,
+         case when p.workout_load is null then o.minutes * 4 else p.workout_load + coalesce(o.minutes * 4, 0) end,
+         p.active_source, o.minutes
+  from pivoted p
+  -- Minutes in motion that no workout of the day has counted; no day has more than its own.
+  cross join lateral (
+    select case when p.active_minutes is not null
+                then least(greatest(p.active_minutes - p.workout_minutes, 0), 1440) end as minutes) o;
+end $$;
+
+-- Writes the claimed days: daily values, loads of active minutes, and in the marks that the days are summed up and which of them
+-- have to be scored. A row that says what it should is not touched; a row of a day that has nothing any more goes.
+create or replace function wt_private.write_days(claimed wt_private.claimed_days[]) returns void
+language plpgsql security invoker set search_path = '' as $$
+begin
+  with claim as materialized (
+    select * from unnest(claimed)
   ), day as materialized (
-    -- Minutes in motion that no workout of the day has counted; no day has more than its own.
-    select p.*, case when p.active_minutes is not null
-                     then least(greatest(p.active_minutes - p.workout_minutes, 0), 1440) end as other_minutes
-    from pivoted p
+    select * from wt_private.summed_days(claimed)
   ), active as (
     insert into public.wt_training_loads as l
       (user_id, profile_id, metric_source, load_date, load_type, duration_minutes, intensity_factor)
@@ -102,7 +84,7 @@ begin
       where (l.metric_source, l.duration_minutes, l.intensity_factor)
         is distinct from (excluded.metric_source, excluded.duration_minutes, excluded.intensity_factor)
   ), inactive as (
-    delete from public.wt_training_loads l using claimed c
+    delete from public.wt_training_loads l using claim c
     where l.profile_id = c.profile_id and l.user_id = c.user_id and l.load_date between c.first_day and c.last_day
       and l.load_type = 'active_minutes'
       and not exists (select from day d where d.profile_id = l.profile_id and d.local_date = l.load_date
@@ -112,9 +94,7 @@ begin
       (user_id, profile_id, local_date, sleep, stress, vo2max, steps, hr, hrv, calories, distance, active_minutes, weight,
        body_fat, blood_pressure, spo2, training_load)
     select d.user_id, d.profile_id, d.local_date, d.sleep, d.stress, d.vo2max, d.steps, d.hr, d.hrv, d.calories, d.distance,
-           d.active_minutes, d.weight, d.body_fat, d.blood_pressure, d.spo2,
-           case when d.workout_load is null then d.other_minutes * 4
-                else d.workout_load + coalesce(d.other_minutes * 4, 0) end
+           d.active_minutes, d.weight, d.body_fat, d.blood_pressure, d.spo2, d.training_load
     from day d
     on conflict (profile_id, local_date) do update
       set sleep = excluded.sleep, stress = excluded.stress, vo2max = excluded.vo2max, steps = excluded.steps,
@@ -129,7 +109,7 @@ begin
              excluded.blood_pressure, excluded.spo2, excluded.training_load)
     returning v.profile_id, v.local_date
   ), emptied as (
-    delete from public.wt_daily_values v using claimed c
+    delete from public.wt_daily_values v using claim c
     where v.profile_id = c.profile_id and v.local_date between c.first_day and c.last_day
       and not exists (select from day d where d.profile_id = v.profile_id and d.local_date = v.local_date)
     returning v.profile_id, v.local_date
@@ -141,8 +121,8 @@ begin
   update public.wt_engine_marks m
   set stale_from = null, stale_to = null, updated_at = now(),
       score_from = least(m.score_from, n.first_day), score_to = greatest(m.score_to, n.last_day)
-  from claimed c left join changed n using (profile_id)
+  from claim c left join changed n using (profile_id)
   where m.id = c.profile_id;
-  return cardinality(ids);
 end $$;
-grant execute on function wt_private.roll_up(uuid, uuid, integer) to service_role;
+grant execute on function wt_private.summed_days(wt_private.claimed_days[]), wt_private.write_days(wt_private.claimed_days[])
+  to service_role;

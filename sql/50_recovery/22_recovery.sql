@@ -1,6 +1,9 @@
--- Flow 8: recovery scores of claimed profiles, and the explanation of any one of them. What a score is is decided by the
--- aggregate welltrack.recovery, which is given a person's daily values of the day and the thirty before; and where those are too
--- few for a baseline (who wears a watch every third day), the last ones before them.
+-- Flow 8: recovery scores of claimed profiles.
+--
+-- Input: wt_daily_values. Output: wt_recovery_scores. Locks: none of its own; the caller holds the marks.
+-- The aggregate welltrack.recovery decides what a score is. It gets a person's daily values of the day and the thirty before, and
+-- where those are too few for a baseline (a watch that is worn every third day), the last ones before them.
+-- Planner settings: docs/reference/sql.md.
 
 -- One day's score from all that may count in it: the long way, which answers the same for everybody.
 create or replace function wt_private.recovery(profile_id uuid, day date, sleep_target double precision) returns welltrack.recovery_day
@@ -44,11 +47,9 @@ language sql stable security invoker set search_path = '' set enable_seqscan = o
 $$;
 grant execute on function wt_private.last_dependent(uuid, date) to service_role;
 
--- Scores the days from `first_days` to `last_days` of the profiles `ids`, whose marks the caller holds; answers how many rows it
--- wrote. Rows that say what they should are not touched, and those of days that have nothing to go by any more go.
-create or replace function wt_private.score_days(
-  ids uuid[], owners uuid[], sleep_targets double precision[], first_days date[], last_days date[]
-) returns integer
+-- Scores the days of the claimed profiles, whose marks the caller holds. Returns how many rows it wrote. A row that says what it
+-- should is not touched; a row of a day without any input goes.
+create or replace function wt_private.score_days(claimed wt_private.claimed_profile[]) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off
 set enable_hashjoin = off set enable_bitmapscan = off set enable_material = off set enable_memoize = off set jit = off
 set plan_cache_mode = force_generic_plan as $$
@@ -63,7 +64,7 @@ begin
            case when (s.r).days_missing > 0 or (s.r).hr_component is null and ((s.r).raw_data).resting_hr_bpm is not null
                 then wt_private.recovery(c.profile_id, c.day, c.sleep_target) else s.r end as r
     from (select u.profile_id, u.user_id, u.sleep_target, u.first_day + generate_series(0, u.last_day - u.first_day) as day
-          from unnest(ids, owners, sleep_targets, first_days, last_days) u (profile_id, user_id, sleep_target, first_day, last_day)
+          from unnest(claimed) u
           offset 0) c
     cross join lateral (
       select welltrack.recovery(c.day, c.sleep_target, v.local_date, v.stress, v.sleep, v.hr, v.training_load) as r
@@ -94,4 +95,4 @@ begin
   get diagnostics rows_written = row_count;
   return rows_written;
 end $$;
-grant execute on function wt_private.score_days(uuid[], uuid[], double precision[], date[], date[]) to service_role;
+grant execute on function wt_private.score_days(wt_private.claimed_profile[]) to service_role;

@@ -1,7 +1,10 @@
--- Flow 8: where each active goal's metric is heading. The line, its uncertainty and the words are the extension's; here is which
--- days go in and what is kept.
+-- Flow 8: where each active goal's metric is heading. The extension computes the line, its uncertainty and the sentence; this file
+-- chooses the days that go in and keeps the results.
+--
+-- Input: wt_goals, wt_daily_values, wt_baselines. Output: wt_forecasts.
+-- Locks: goals without a forecast (key share); the caller holds the marks. Planner settings: docs/reference/sql.md.
 
--- A goal is kept in canonical units whatever door it comes in by, and what was forecast for another target is no forecast.
+-- Keeps a goal in canonical units, whichever interface it arrives by.
 create or replace function wt_private.admit_goal() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -11,11 +14,71 @@ begin
   return new;
 end $$;
 
--- Forecasts the active goals of the profiles `ids` (`units` are their people's), whose marks the caller holds, from the thirty
--- days that end with `as_of`; answers how many rows it wrote. A forecast of a later day stays: that run knew more. Before the
--- metric's baseline is there, a forecast only says so. What adds up in the course of a day counts once the day is over where the
--- person is: half a day's steps would look like a bad day's.
-create or replace function wt_private.forecast_goals(ids uuid[], units text[], as_of date) returns integer
+-- What the active goals of the claimed profiles lead to, from the thirty days that end with `as_of`; `place` is where the goal's
+-- forecast lies, null if it has none yet. Goals whose forecast is of a later day are left out: that run knew more. Before the
+-- metric's baseline is complete, a forecast says only that it is calibrating. What adds up in the course of a day counts once the
+-- day is over where the person is: half a day's steps would look like a bad day.
+-- `offset 0`: what is computed from a row is computed once, however many columns are taken from it.
+create or replace function wt_private.goal_forecasts(claimed wt_private.claimed_profile[], as_of date) returns table (
+  place tid, goal_id uuid, user_id uuid, profile_id uuid, metric_type public.wt_metric_type, status public.wt_forecast_status,
+  current_value double precision, target_value double precision, slope_per_day double precision, intercept double precision,
+  r_squared double precision, projected_date date, projected_low date, projected_high date, confidence double precision,
+  data_points integer, narrative text)
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+  select o.ctid, t.goal_id, t.user_id, t.profile_id, t.metric_type, s.status, t.latest, t.target_value,
+         (t.known).slope_per_day, (t.known).intercept, (t.known).r_squared, (t.p).projected_date,
+         (t.p).projected_low, (t.p).projected_high, (t.p).confidence, (t.line).n::integer,
+         welltrack.forecast_narrative(
+           t.metric_type::text, s.status::text, t.latest, t.target_value, (t.known).slope_per_day, (t.p).projected_date,
+           (t.p).projected_low, (t.p).projected_high, (t.p).confidence, units => t.units, deadline => t.deadline)
+  from (
+    select k.*, welltrack.forecast(k.known, k.target_value, k.direction::text, k.latest, $2, k.deadline) as p
+    from (
+      select f.*, case when not f.calibrating then f.line end as known
+      from (
+        select g.id as goal_id, g.user_id, g.profile_id, g.metric_type, g.target_value, g.direction, g.deadline, c.units,
+               v.line, v.known_values[cardinality(v.known_values)] as latest,
+               (v.line).n < 14 and not exists (
+                 select from public.wt_baselines b
+                 where b.profile_id = g.profile_id and b.metric_type = g.metric_type
+                   and b.data_points_count = 14) as calibrating
+        from unnest(claimed) c
+        join public.wt_goals g on g.profile_id = c.profile_id and g.is_active
+        cross join lateral (
+          select case when g.metric_type in ('steps', 'calories', 'distance', 'active_minutes')
+                      then (select least($2, (now() at time zone u.timezone)::date - 1)
+                            from public.wt_users u where u.id = g.user_id)
+                      else $2 end as last_day
+          offset 0) e
+        cross join lateral (
+          select welltrack.linear_regression(d.value, d.local_date) as line,
+                 array_agg(d.value) filter (where d.value is not null) as known_values
+          from (select v.local_date,
+                       case g.metric_type
+                         when 'weight' then v.weight when 'steps' then v.steps when 'sleep' then v.sleep
+                         when 'active_minutes' then v.active_minutes when 'hr' then v.hr when 'body_fat' then v.body_fat
+                         when 'vo2max' then v.vo2max when 'hrv' then v.hrv when 'stress' then v.stress
+                         when 'distance' then v.distance when 'calories' then v.calories
+                         when 'blood_pressure' then v.blood_pressure when 'spo2' then v.spo2 end as value
+                from public.wt_daily_values v
+                where v.profile_id = g.profile_id and v.local_date between $2 - 29 and e.last_day
+                -- The index gives this order; it makes the last of the values the latest.
+                order by v.local_date) d) v
+        offset 0) f
+      offset 0) k
+    offset 0) t
+  cross join lateral (
+    values (case when t.calibrating then 'calibrating' else (t.p).status::public.wt_forecast_status end)) s (status)
+  left join public.wt_forecasts o on o.goal_id = t.goal_id
+  where (o.as_of <= $2) is not false;
+end $$;
+
+-- Forecasts the active goals of the claimed profiles, whose marks the caller holds. Returns how many rows it wrote. A row that says
+-- what it should is not touched.
+create or replace function wt_private.forecast_goals(claimed wt_private.claimed_profile[], as_of date) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off
 set enable_hashjoin = off set enable_bitmapscan = off set enable_material = off set enable_memoize = off set jit = off
 set plan_cache_mode = force_generic_plan set work_mem = '64MB' as $$
@@ -23,53 +86,7 @@ declare
   rows_written integer;
 begin
   with told as materialized (
-    -- `offset 0`: what is made of a row is made once, however many columns are taken from it.
-    select o.ctid as place, t.goal_id, t.user_id, t.profile_id, t.metric_type, s.status, t.latest as current_value,
-           t.target_value, (t.known).slope_per_day, (t.known).intercept, (t.known).r_squared, (t.p).projected_date,
-           (t.p).projected_low, (t.p).projected_high, (t.p).confidence, (t.line).n::integer as data_points,
-           welltrack.forecast_narrative(
-             t.metric_type::text, s.status::text, t.latest, t.target_value, (t.known).slope_per_day, (t.p).projected_date,
-             (t.p).projected_low, (t.p).projected_high, (t.p).confidence, units => t.units, deadline => t.deadline) as narrative
-    from (
-      select k.*, welltrack.forecast(k.known, k.target_value, k.direction::text, k.latest, as_of, k.deadline) as p
-      from (
-        select f.*, case when not f.calibrating then f.line end as known
-        from (
-          select g.id as goal_id, g.user_id, g.profile_id, g.metric_type, g.target_value, g.direction, g.deadline, c.units,
-                 v.line, v.known_values[cardinality(v.known_values)] as latest,
-                 (v.line).n < 14 and not exists (
-                   select from public.wt_baselines b
-                   where b.profile_id = g.profile_id and b.metric_type = g.metric_type
-                     and b.data_points_count = 14) as calibrating
-          from unnest(ids, units) c (profile_id, units)
-          join public.wt_goals g on g.profile_id = c.profile_id and g.is_active
-          cross join lateral (
-            select case when g.metric_type in ('steps', 'calories', 'distance', 'active_minutes')
-                        then (select least(as_of, (now() at time zone u.timezone)::date - 1)
-                              from public.wt_users u where u.id = g.user_id)
-                        else as_of end as last_day
-            offset 0) e
-          cross join lateral (
-            select welltrack.linear_regression(d.value, d.local_date) as line,
-                   array_agg(d.value) filter (where d.value is not null) as known_values
-            from (select v.local_date,
-                         case g.metric_type
-                           when 'weight' then v.weight when 'steps' then v.steps when 'sleep' then v.sleep
-                           when 'active_minutes' then v.active_minutes when 'hr' then v.hr when 'body_fat' then v.body_fat
-                           when 'vo2max' then v.vo2max when 'hrv' then v.hrv when 'stress' then v.stress
-                           when 'distance' then v.distance when 'calories' then v.calories
-                           when 'blood_pressure' then v.blood_pressure when 'spo2' then v.spo2 end as value
-                  from public.wt_daily_values v
-                  where v.profile_id = g.profile_id and v.local_date between as_of - 29 and e.last_day
-                  -- The index gives this order; it makes the last of the values the latest.
-                  order by v.local_date) d) v
-          offset 0) f
-        offset 0) k
-      offset 0) t
-    cross join lateral (
-      values (case when t.calibrating then 'calibrating' else (t.p).status::public.wt_forecast_status end)) s (status)
-    left join public.wt_forecasts o on o.goal_id = t.goal_id
-    where (o.as_of <= forecast_goals.as_of) is not false
+    select * from wt_private.goal_forecasts(claimed, as_of)
   ), revised as (
     update public.wt_forecasts o
     set metric_type = t.metric_type, status = t.status, as_of = forecast_goals.as_of, current_value = t.current_value,
@@ -105,4 +122,5 @@ begin
   select (select count(*) from revised) + (select count(*) from written) into rows_written;
   return rows_written;
 end $$;
-grant execute on function wt_private.forecast_goals(uuid[], text[], date) to service_role;
+grant execute on function wt_private.goal_forecasts(wt_private.claimed_profile[], date),
+  wt_private.forecast_goals(wt_private.claimed_profile[], date) to service_role;

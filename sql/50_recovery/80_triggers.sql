@@ -1,4 +1,4 @@
--- The triggers on daily values, marks, scores, goals and forecasts.
+-- Triggers on daily values, marks, scores, goals and forecasts. The engine sets updated_at itself, so `touch` skips its rows.
 
 create or replace trigger touch before insert or update on public.wt_daily_values
   for each row when (new.updated_at is distinct from now()) execute function wt_private.touch();

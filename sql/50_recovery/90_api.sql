@@ -1,15 +1,13 @@
--- Goals, and what a home screen shows of all this.
+-- Flow 8 as apps and schedulers see it: daily values, scores, the engine, goals, and one call for a home screen.
 
--- Sums up the marked days of up to `max_profiles` profiles; answers of how many. 0: nothing was left to do, or all of it is
--- just being written by others.
+-- Sums up the marked days of up to `max_profiles` profiles. Returns of how many; 0 if none is left, or other sessions hold all of them.
 create or replace function public.refresh_daily_values(max_profiles integer default 5000) returns integer
 language sql security invoker set search_path = '' as $$
   select wt_private.roll_up('00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff', $1)
 $$;
 grant execute on function public.refresh_daily_values(integer) to service_role;
 
--- Why a score is what it is, computed by the engine's own code from the daily values as they are now, also for days that were
--- never scored:
+-- Explains a score, by the engine's own code and from the daily values of now; also for days that were never scored:
 --   {"profile_id", "score_date", "status", "days_missing", "recovery_score", "formula_version", "scored_at",
 --    "components": [{"name", "value", "weight", "weight_used", "formula", "source"}],
 --    "inputs": {"stress_score", "sleep_minutes", "sleep_target_hours", "resting_hr_bpm", "load_7d", "input_days"},
@@ -62,10 +60,10 @@ grant execute on function public.explain_recovery(uuid, date) to authenticated, 
 -- Recovery scores and forecasts of everything that changed up to `as_of`: {"as_of", "profiles", "scores", "forecasts", "left"},
 -- the number of profiles looked at and of rows that changed, and whether there is more to do (call again).
 --
--- People run it for themselves (user_id null or their own); the service for anybody, or for everybody (user_id null). as_of
--- null: today where the person is; for everybody yesterday in UTC, the last day that is over. It may be called at any time, twice
--- and by several at once: what is up to date is not touched.
--- Errors: 42501 for somebody else, 22023 for a day that has not begun anywhere, PT404 no such person.
+-- People run it for themselves (user_id null or their own); the service for any person, or for all (user_id null). as_of null: the
+-- person's today; for all, yesterday in UTC, the last day that is over. It may be called at any time, and by several sessions at once: rows that are
+-- up to date are not touched.
+-- Errors: 42501 for another person, 22023 for a day that has not begun anywhere, PT404 no such person. Locks: 24_engine.sql.
 create or replace function public.run_performance_engine(as_of date default null, user_id uuid default null) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -117,7 +115,7 @@ begin
   select p.user_id, (now() at time zone u.timezone)::date into owner, today
   from public.wt_profiles p join public.wt_users u on u.id = p.user_id
   where p.id = $1
-  -- First, as by whoever writes readings: the run below judges them.
+  -- First, as every writer of readings does: the run below validates them.
   for no key update of u;
   if not found then
     raise exception 'no such profile' using errcode = 'PT404', hint = 'profile_id names one of your own profiles';
@@ -128,7 +126,7 @@ begin
   elsif $6 > '2100-12-31' then
     raise exception 'the deadline % is too far away', $6 using errcode = '22023', hint = 'a day up to 2100-12-31, or none';
   end if;
-  -- A goal is a value that the metric could have, on a day that lasts as long as days do.
+  -- A goal is a value that validation would accept.
   select v.reason into reason
   from welltrack.validate_metric(metric, target, case metric when 'blood_pressure' then format('%s/40', target) end,
                                  now() - interval '1 day', now(), now()) v;
@@ -167,7 +165,7 @@ end $$;
 grant execute on function public.set_goal(
   uuid, public.wt_metric_type, double precision, text, public.wt_goal_direction, date) to authenticated, service_role;
 
--- Ends a goal; it stays in wt_goals, its forecast goes. Answers {"goal": {row}}. Ending it twice is ending it.
+-- Ends a goal: it stays in wt_goals, its forecast goes. Returns {"goal": {row}}. May be called twice.
 -- Errors: PT404 no such goal (or not the caller's).
 create or replace function public.end_goal(goal_id uuid) returns jsonb
 language plpgsql security invoker set search_path = '' as $$

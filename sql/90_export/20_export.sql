@@ -1,9 +1,9 @@
--- Everything that the project holds about a person, as one document.
+-- Everything that the project holds about a person, as one document. Input: all tables with a user_id. Locks: none.
 
--- Walks the catalogue, so that a new table is in the export without being named here. SECURITY DEFINER because some of a
--- person's data (raw provider events, errors) is in tables that clients can't read; it takes no argument, so that the
--- caller can't ask for anybody else. Provider tokens and consents under way are credentials, not data about the person, and
--- stay out.
+-- The caller's export. Walks the catalogue, so that a new table is in the export without being named here. SECURITY DEFINER because
+-- some of a person's data (raw provider events, errors) is in tables that clients can't read; takes no argument, so that a caller
+-- can't ask for another person. Provider tokens and consents under way are credentials, not data about the person, and stay out.
+-- Errors: PT401 without a person, PT413 above 1 GB.
 create or replace function wt_private.export_caller() returns json
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -39,5 +39,5 @@ exception when program_limit_exceeded then
   raise exception 'your data are larger than one document can be'
     using errcode = 'PT413', hint = 'read the tables one by one, in pages: every one of them shows you your own rows';
 end $$;
--- The service gets as far as PT401, like anybody without a person.
+-- The service gets PT401, as any caller without a person.
 grant execute on function wt_private.export_caller() to authenticated, service_role;

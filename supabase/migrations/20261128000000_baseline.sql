@@ -23,7 +23,7 @@ alter default privileges in schema public revoke execute on functions from anon,
 
 -- sql/00_base/05_classes.sql
 
--- Table classes: who may do what is decided once per class, never per table.
+-- Table classes: rights are decided once per class, never per table. Each `create table` is followed by one call of `protect`.
 --
 --   account    a person reads and edits their own row; only the database creates and deletes it
 --   owned      a person reads and writes their own rows
@@ -35,14 +35,15 @@ alter default privileges in schema public revoke execute on functions from anon,
 -- `anon` gets nothing anywhere. Each policy is the same one-column test on `user_id`, with auth.uid() in a sub-select
 -- so that it is evaluated once for a statement and not once for a row.
 
+-- Trigger: the server's clock decides created_at and updated_at, and a row keeps its id.
 create or replace function wt_private.touch() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-  -- The server's clock decides last-write-wins, so what a client says here does not count. An offline client may say
-  -- when it created a row, but not that it did so in the future or before there were any.
+  -- Last-write-wins is by the server's clock, so a client's updated_at does not count. An offline client may set created_at, but
+  -- not to a time in the future or before 1970.
   new.updated_at := now();
   if tg_op = 'UPDATE' then
-    -- A row keeps its name: the audit trail, and whoever synchronises, know it by nothing else.
+    -- The audit trail and offline clients know a row by its id alone.
     new.id := old.id;
     new.created_at := old.created_at;
   else
@@ -53,7 +54,7 @@ end $$;
 
 -- Makes `target` a table of `class`: RLS, policy, grants, `updated_at`, and the audit trail where `audited`.
 -- `client_columns` narrows what clients may write to these columns (null: all of them).
--- Runs again without harm, which is how a later migration changes a table's class.
+-- May run again, which is how a later migration changes a table's class. Errors: an unknown class.
 create or replace procedure wt_private.protect(
   target regclass, class text, audited boolean default false, client_columns text[] default null,
   touched boolean default true
@@ -120,10 +121,12 @@ end $$;
 
 -- sql/00_base/06_audit.sql
 
--- What writes the audit trail: the function of the triggers that `wt_private.protect` lays on audited tables.
+-- The function that writes the audit trail. `wt_private.protect` makes its triggers on audited tables, so it comes before them.
+--
+-- Input: the transition tables of a statement. Output: rows of wt_audit_log. Locks: none.
 
--- One call for a statement, not one for a row: the transition tables carry what changed. A bulk insert of a thousand
--- readings is one audit row. SECURITY DEFINER because nobody may write the log by hand.
+-- Trigger, called once for a statement: a bulk insert of a thousand readings is one audit row. Its argument is the table's class.
+-- SECURITY DEFINER because no role may write the log directly.
 create or replace function wt_private.audit() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -227,12 +230,12 @@ create table public.wt_error_log (
 comment on table public.wt_error_log is 'Permanent errors of all flows; never a secret, never a health value';
 create index wt_error_log_user_idx on public.wt_error_log (user_id);
 create index wt_error_log_age_idx on public.wt_error_log using brin (created_at);
--- Errors are for operators, not for the person they happened to: the app tells people in its own words.
+-- Errors are for operators. The app tells people about errors in its own words.
 call wt_private.protect('public.wt_error_log', 'service');
 
 -- sql/10_people/10_tables.sql
 
--- Flow 1: people, their profiles, the modules they see, and the signup that makes them.
+-- Flow 1: people, their profiles, the modules they see, and the rights that signup needs.
 
 create type public.wt_plan_tier as enum ('free', 'pro', 'enterprise');
 create type public.wt_profile_type as enum ('parent', 'dependent');
@@ -259,7 +262,7 @@ call wt_private.protect('public.wt_users', 'account', audited => true,
   client_columns => array['display_name', 'avatar_url', 'onboarding_completed', 'timezone']);
 
 create table public.wt_profiles (
-  -- Ordered by time: whoever goes through everybody's rows in the order of their profiles finds neighbours on one page.
+  -- Time-ordered ids keep the rows of adjacent profiles on the same pages, which batch jobs read in that order.
   id uuid primary key default welltrack.uuid_v7(),
   user_id uuid not null default auth.uid() references public.wt_users (id) on delete cascade,
   profile_type public.wt_profile_type not null default 'dependent',
@@ -280,7 +283,7 @@ create table public.wt_profiles (
   modules_provisioned_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  -- What every profile-scoped table refers to: nobody can hang a row on somebody else's profile.
+  -- What every profile-scoped table refers to, so that no row can refer to another person's profile.
   unique (id, user_id),
   check (is_primary = (profile_type = 'parent'))
 );
@@ -289,7 +292,7 @@ comment on column public.wt_profiles.dietary_restrictions is 'null until asked; 
 comment on column public.wt_profiles.modules_provisioned_at is 'when the default modules were laid out, once for each profile';
 create unique index wt_profiles_one_primary on public.wt_profiles (user_id) where is_primary;
 create index wt_profiles_user_idx on public.wt_profiles (user_id);
--- Clients make and edit profiles but never decide which one is the account's own.
+-- Clients make and edit profiles but never decide which one is primary.
 call wt_private.protect('public.wt_profiles', 'owned', audited => true, client_columns => array[
   'id', 'user_id', 'display_name', 'avatar_url', 'date_of_birth', 'gender', 'height_cm', 'weight_kg', 'activity_level',
   'fitness_goals', 'dietary_restrictions', 'allergies', 'preferences', 'sleep_target_hours', 'created_at', 'updated_at']);
@@ -311,8 +314,8 @@ create table public.wt_profile_modules (
 create index wt_profile_modules_profile_idx on public.wt_profile_modules (profile_id, user_id);
 call wt_private.protect('public.wt_profile_modules', 'owned');
 
--- Signup. GoTrue's role fires the trigger and the function runs with that role's rights, so the role gets exactly the
--- two inserts it needs: a free account that has not been onboarded, and its primary profile. Nothing else, no select.
+-- Signup. GoTrue's role fires the trigger and the function runs with that role's rights. So the role may insert a free account that
+-- has not been onboarded, and its primary profile; nothing else, and it may not select.
 grant usage on schema public to supabase_auth_admin;
 grant insert (id, display_name, avatar_url, timezone) on public.wt_users to supabase_auth_admin;
 create policy signup on public.wt_users for insert to supabase_auth_admin
@@ -323,8 +326,8 @@ create policy signup on public.wt_profiles for insert to supabase_auth_admin
 
 -- sql/20_readings/10_tables.sql
 
--- Flow 2, the data: readings of every source, the connections they come through, and what keeps them true whatever
--- door they come in by (the batch function, an upsert through REST, COPY).
+-- Flow 2: readings of every source, and the baselines that follow from them. Triggers keep readings consistent, whichever interface
+-- they arrive by (the batch function, an upsert through REST, COPY).
 
 create type public.wt_metric_source as enum ('garmin', 'strava', 'healthkit', 'health_connect', 'manual');
 create type public.wt_metric_type as enum (
@@ -360,15 +363,15 @@ create table public.wt_health_metrics (
   processing_status public.wt_processing_status not null default 'pending',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  -- Providers correct themselves, and their corrections may be processed in any order. What a row remembers of the word that
-  -- it came from decides whether another word counts more: the surer one, then by time.
+  -- Providers send corrections, which may be processed in any order. From the report that it came from, a row keeps what decides
+  -- whether another report counts more: finality, then time.
   reported_at timestamptz,
   finality smallint check (finality between 0 and 2),
   check (value_num is not null or value_text is not null),
   check ((validation_status = 'rejected') = (rejection_reason is not null)),
   constraint wt_health_metrics_identity unique (user_id, dedupe_hash),
   -- Deleting a person reaches this table through their profiles; a second key on user_id would cost every insert a
-  -- second check and say nothing new.
+  -- second check and add nothing.
   foreign key (profile_id, user_id) references public.wt_profiles (id, user_id) on delete cascade
 );
 comment on column public.wt_health_metrics.unit is 'the canonical unit of the metric; values are converted on the way in';
@@ -391,7 +394,7 @@ create unique index wt_health_metrics_record on public.wt_health_metrics (user_i
   where source_record_id is not null;
 create index wt_health_metrics_day on public.wt_health_metrics (profile_id, local_date, metric_type);
 create index wt_health_metrics_raw on public.wt_health_metrics (profile_id) where validation_status = 'raw';
--- Finds what else begins with a reading. Phones' readings aren't in it and cost nothing.
+-- Finds provider readings that begin at the same instant. Readings of phones aren't in it and cost nothing.
 create index wt_health_metrics_reported on public.wt_health_metrics (user_id, start_time) where reported_at is not null;
 
 call wt_private.protect('public.wt_health_metrics', 'owned', audited => true, touched => false, client_columns => array[
@@ -427,6 +430,9 @@ comment on column public.wt_baselines.is_stale is 'readings changed since it was
 create index wt_baselines_profile_idx on public.wt_baselines (profile_id, user_id);
 create index wt_baselines_stale on public.wt_baselines (updated_at) where is_stale;
 call wt_private.protect('public.wt_baselines', 'read_own');
+
+-- A metric of a profile on a local day: what priority is settled for.
+create type wt_private.day_ref as (profile_id uuid, metric_type public.wt_metric_type, local_date date);
 
 -- sql/30_training/10_tables.sql
 
@@ -547,13 +553,15 @@ create index wt_training_loads_profile_idx on public.wt_training_loads (profile_
 create index wt_training_loads_workout_idx on public.wt_training_loads (workout_id, user_id);
 call wt_private.protect('public.wt_training_loads', 'read_own');
 
+-- A period whose workouts have to be looked at.
+create type wt_private.profile_period as (profile_id uuid, starts timestamptz, ends timestamptz);
+
 -- sql/40_providers/10_tables.sql
 
--- Flows 3 and 4, who is connected with what: consent (OAuth), the provider's account, its tokens. Tokens come and go encrypted; the
--- keys are never in the database. Only the service reaches any of this; people read their row of wt_health_connections.
+-- Flows 3 and 4: connections to providers, their tokens and consents, and the queue behind the webhooks.
 --
--- Flows 3 and 4, the tables: the queue behind the webhooks, what orders a provider's words, and who is woken or forgotten
--- when a connection comes or goes.
+-- Tokens are encrypted outside of the database, which never has the keys. Only the service reaches these tables; people read their
+-- rows of wt_health_connections.
 
 create type public.wt_provider as enum ('garmin', 'strava');
 
@@ -592,7 +600,7 @@ create table public.wt_connection_tokens (
   token_expires_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  -- Providers that hand out a new refresh token each time make the old one worthless: one worker at a time may ask.
+  -- A provider may invalidate a refresh token when it issues the next one, so one worker at a time may refresh.
   refresh_leased_by text check (char_length(refresh_leased_by) <= 200),
   refresh_leased_until timestamptz,
   foreign key (connection_id, user_id) references public.wt_health_connections (id, user_id) on delete cascade
@@ -600,7 +608,7 @@ create table public.wt_connection_tokens (
 create index wt_connection_tokens_connection_idx on public.wt_connection_tokens (connection_id, user_id);
 call wt_private.protect('public.wt_connection_tokens', 'service');
 
--- Which provider was asked for whose consent, until the answer comes. The state itself isn't kept, only its hash.
+-- Consents under way: which provider was asked for which person. Keeps the hash of the OAuth state, not the state.
 create table public.wt_oauth_states (
   id uuid primary key default gen_random_uuid(),
   user_id uuid not null,
@@ -620,8 +628,8 @@ call wt_private.protect('public.wt_oauth_states', 'service');
 
 create type public.wt_event_status as enum ('pending', 'processing', 'processed', 'dead_letter');
 
--- What single columns may hold. A table's own checks are read anew from the catalogue by every statement, a domain's once in a
--- session: as checks these took a fifth of the time of storing a push (docs/edge-costs.md).
+-- Domains instead of checks: Postgres reads a table's checks from the catalogue for every statement, a domain's once in a session. As
+-- checks these took a fifth of the time of storing a push (docs/edge-costs.md).
 create domain wt_private.event_type as text check (char_length(value) between 1 and 64);
 create domain wt_private.provider_account as text collate "C" check (char_length(value) <= 255);
 create domain wt_private.worker_name as text check (char_length(value) <= 200);
@@ -675,12 +683,19 @@ create type wt_private.held_event as (
   received_at timestamptz, reported_at timestamptz
 );
 
+-- How many due events an account has; what a look at the queue found.
+create type wt_private.account_share as (connection_id uuid, share bigint);
+create type wt_private.due_work as (strangers uuid[], accounts wt_private.account_share[]);
+
+-- How many results of a batch had which outcome; the names are those of public.settle_webhook_events.
+create type wt_private.settled_counts as (processed bigint, retried bigint, waiting bigint, dead bigint, lost bigint);
+
 -- sql/50_recovery/10_tables.sql
 
--- Flow 8, the component tables: what each day came to, and what is still to be worked out from it.
+-- Flow 8: daily values, marks, recovery scores, goals, forecasts.
 --
--- Readings are many and wide. Whoever needs a month of them (the engine, a home screen, a chart) reads one narrow row a day
--- instead, from one index that holds every value.
+-- Readings are many and wide. The engine, a home screen or a chart that needs a month of them reads one narrow row a day instead, from
+-- one index that holds every value.
 
 create table public.wt_daily_values (
   id uuid primary key default welltrack.uuid_v7(),
@@ -712,11 +727,11 @@ comment on table public.wt_daily_values is
   'One row a local day that has anything: each metric''s sum or mean of the readings that count, in canonical units';
 comment on column public.wt_daily_values.training_load is
   'sum of the day''s training loads (minutes x intensity factor); null where nothing was measured, 0 for a measured day of rest';
--- The engine writes millions of these rows and says itself that they are of now: those are spared the trigger.
+-- The engine writes millions of these rows and sets updated_at itself; 80_triggers.sql spares them the trigger.
 call wt_private.protect('public.wt_daily_values', 'read_own', touched => false);
 
--- What is to be done for each profile. It says only which days, so it can be said twice, and doing it twice changes nothing.
--- One row a profile, changed in place: what is filled in and emptied again leaves room on its page for the next time.
+-- Marks: what the engine still has to do for each profile. A mark says only which days, so it may be set or worked off twice. One row
+-- a profile, changed in place (fillfactor leaves room for that on its page).
 create table public.wt_engine_marks (
   -- The profile's own id: one index finds the mark, and gives the engine its profiles in the order of their days.
   id uuid primary key,
@@ -738,11 +753,9 @@ comment on column public.wt_engine_marks.score_from is
   'first day whose score may be out of date; stays ahead of the last run while earlier days still count in later scores';
 comment on column public.wt_engine_marks.score_to is 'last day whose daily values changed; scores up to 30 days later depend on it, and further ones that lack fourteen days in between';
 comment on column public.wt_engine_marks.forecast_due is 'a goal came or changed';
--- What is stale is looked for every minute, what is to be scored once a night: only the former is worth an index.
+-- Stale days are looked for every minute, days to score once a night: only the former are worth an index.
 create index wt_engine_marks_stale on public.wt_engine_marks (id) where stale_from is not null;
 call wt_private.protect('public.wt_engine_marks', 'service', touched => false);
-
--- What the performance engine writes (recovery scores, forecasts) and the goals it works towards.
 
 create type public.wt_goal_direction as enum ('increase', 'decrease');
 
@@ -751,7 +764,7 @@ create type public.wt_forecast_status as enum (
   'on_track', 'late', 'reached', 'not_converging', 'beyond_horizon', 'too_few_points', 'calibrating');
 
 create table public.wt_recovery_scores (
-  -- Ordered by time: the night adds a row for everybody, and this index grows at its end.
+  -- Time-ordered: the nightly run adds a row for each profile, and this index grows at its end.
   id uuid primary key default welltrack.uuid_v7(),
   user_id uuid not null,
   profile_id uuid not null,
@@ -770,7 +783,7 @@ create table public.wt_recovery_scores (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   check ((recovery_score is not null) = (status = 'scored')),
-  -- Leads with the profile, so it serves the foreign key as well: the night pays for every index.
+  -- Leads with the profile, so it serves the foreign key as well: the nightly run pays for every index.
   unique (profile_id, score_date),
   foreign key (profile_id, user_id) references public.wt_profiles (id, user_id) on delete cascade
 ) with (autovacuum_vacuum_insert_scale_factor = 0.02);
@@ -782,7 +795,7 @@ comment on column public.wt_recovery_scores.recovery_score is 'points, 0 to 100:
 comment on column public.wt_recovery_scores.stress_component is 'points, 0 to 100, higher is better, as the other three; null where the input is missing';
 comment on column public.wt_recovery_scores.weights_used is 'share of each component, adding up to 1; renormalised where one is missing';
 comment on column public.wt_recovery_scores.raw_data is 'the numbers that went in, as one row: minutes, beats per minute, training loads, days';
--- As with daily values, what the engine writes is spared the trigger.
+-- As with daily values, rows that the engine writes are spared the trigger.
 call wt_private.protect('public.wt_recovery_scores', 'read_own', touched => false);
 
 create table public.wt_goals (
@@ -844,6 +857,20 @@ comment on column public.wt_forecasts.projected_high is 'day from which the whol
 comment on column public.wt_forecasts.confidence is '0 to 1, from R2: how much of the up and down the line explains';
 create index wt_forecasts_profile_idx on public.wt_forecasts (profile_id, user_id);
 call wt_private.protect('public.wt_forecasts', 'read_own', touched => false);
+
+-- A day of a profile, to be marked.
+create type wt_private.profile_day as (profile_id uuid, day date);
+
+-- Days that are summed up in one go.
+create type wt_private.claimed_days as (profile_id uuid, user_id uuid, first_day date, last_day date);
+
+-- A mark that the engine has claimed: where it lies, whose it is, which days changed.
+create type wt_private.marked_profile as (place tid, profile_id uuid, user_id uuid, first_day date, changed_day date);
+
+-- What one portion of the engine works on: where the mark lies, whose it is, and which days are scored.
+create type wt_private.claimed_profile as (
+  place tid, profile_id uuid, user_id uuid, sleep_target double precision, units text, first_day date, last_day date,
+  dependent_day date);
 
 -- sql/60_ai/10_tables.sql
 
@@ -1282,55 +1309,11 @@ create table public.wt_sync_mutations (
 );
 call wt_private.protect('public.wt_sync_mutations', 'read_own');
 
--- sql/00_base/20_error_log.sql
-
--- The way into the error log. It is an API function, but rules that are written in SQL call it too, so it comes before them.
-
--- The one way to write to the error log. Takes and returns jsonb, as every function that edge functions call.
---   {"flow", "error_code", "message", "context"?: {}, "retriable"?: bool, "user_id"?: uuid}  ->  {"id": uuid}
--- Context holds plain values only, and none whose key names a secret, a person or a reading; what looks like a secret
--- inside a text is blotted out. A message is cut at 2,000 characters and a context over 8 kB is replaced by its size:
--- logging must not fail for being verbose.
--- Errors: 22023 not an object, 22P02 no uuid or boolean, 23502 and 23514 no flow, error_code or message as asked for.
-create or replace function public.log_error(jsonb) returns jsonb
-language plpgsql security invoker set search_path = '' as $$
-declare
-  forbidden constant text :=
-    'token|secret|passw|credential|authorization|signature|session|private|api[_-]?key|cookie|jwt|email|phone|'
-    'payload|value|reading|raw|body|steps|stress|sleep|vo2|heart|hrv|(^|_)hr(_|$)|bpm|calorie|distance|weight|pressure|spo2';
-  -- Bearer tokens, JWTs, credentials in a query string or in a URL. Stops at quotes, so that JSON text stays JSON.
-  secret constant text :=
-    '(bearer\s+|eyJ)[a-z0-9._~+/=-]{8,}|(token|secret|password|key|code)=[^&\s"\\]+|//[^/\s@"\\]+:[^/\s@"\\]+@';
-  message constant text := left(regexp_replace($1 ->> 'message', secret, '[secret]', 'gi'), 2000);
-  retriable constant boolean := coalesce(($1 ->> 'retriable')::boolean, false);
-  clean jsonb;
-  new_id uuid := gen_random_uuid();
-begin
-  if jsonb_typeof($1) is distinct from 'object' then
-    raise exception 'log_error takes one JSON object' using errcode = '22023';
-  end if;
-  select regexp_replace(coalesce(jsonb_object_agg(e.key, e.value), '{}')::text, secret, '[secret]', 'gi')::jsonb into clean
-  from jsonb_each(case when jsonb_typeof($1 -> 'context') = 'object' then $1 -> 'context' else '{}' end) e
-  where e.key !~* forbidden and jsonb_typeof(e.value) in ('string', 'number', 'boolean', 'null');
-  if pg_column_size(clean) > 8000 then
-    clean := jsonb_build_object('context_bytes', pg_column_size(clean));
-  end if;
-  begin
-    insert into public.wt_error_log (id, user_id, flow, error_code, message, context, retriable)
-    values (new_id, ($1 ->> 'user_id')::uuid, $1 ->> 'flow', $1 ->> 'error_code', message, clean, retriable);
-  exception when foreign_key_violation then
-    -- The person is gone; what went wrong is still worth knowing.
-    insert into public.wt_error_log (id, flow, error_code, message, context, retriable)
-    values (new_id, $1 ->> 'flow', $1 ->> 'error_code', message, clean, retriable);
-  end;
-  return jsonb_build_object('id', new_id);
-end $$;
-grant execute on function public.log_error(jsonb) to service_role;
-
 -- sql/10_people/20_profiles.sql
 
--- What holds for profiles: the account keeps its own one.
+-- An account keeps its primary profile.
 
+-- Trigger: refuses to delete a primary profile unless its account goes too. Errors: 23001.
 create or replace function wt_private.keep_primary_profile() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -1344,7 +1327,10 @@ end $$;
 
 -- sql/20_readings/20_admission.sql
 
--- What is made of a row of readings that comes in or changes by itself.
+-- What triggers do to a single reading that arrives or changes, outside of a batch function.
+--
+-- Input and output: the row. Locks: its person. Errors: 23502 a sum without an end_time.
+-- The session variables wt.batch and wt.moving: docs/reference/sql.md.
 
 -- The local day of a reading of `user_id`.
 create or replace function wt_private.local_date(
@@ -1355,8 +1341,8 @@ create or replace function wt_private.local_date(
 $$;
 grant execute on function wt_private.local_date to authenticated, service_role;
 
--- When a reading ended: what is sampled has one instant, what adds up over a period needs its end. Without it a correction
--- would not be known for the same reading by every door.
+-- When a reading ended: a sample has one instant, a sum over a period needs its end. Without it, a correction could not be matched to
+-- its reading on every interface.
 create or replace function wt_private.reading_end(
   metric_type public.wt_metric_type, start_time timestamptz, end_time timestamptz
 ) returns timestamptz language plpgsql immutable set search_path = '' as $$
@@ -1369,7 +1355,7 @@ begin
 end $$;
 grant execute on function wt_private.reading_end to authenticated, service_role;
 
--- A row that comes in by itself (REST upsert, COPY) is made what the batch function would have made of it.
+-- Trigger: makes of a single row (REST upsert, COPY) what the batch function would have made of it.
 create or replace function wt_private.admit_metric() returns trigger
 language plpgsql set search_path = '' as $$
 declare
@@ -1420,8 +1406,8 @@ begin
   return case when not moved then new end;
 end $$;
 
--- A change of what was measured makes the reading raw again; a change of nothing writes nothing. A name once given
--- stays: an upsert that mixes named and unnamed readings says null for the latter, and means nothing by it.
+-- Trigger: a change of what was measured makes the reading raw again; an update that changes nothing writes nothing. A record name
+-- stays once given: an upsert that mixes named and unnamed readings sends null for the latter and means nothing by it.
 create or replace function wt_private.revise_metric() returns trigger
 language plpgsql set search_path = '' as $$
 declare
@@ -1466,11 +1452,14 @@ end $$;
 
 -- Flow 8, training load of workouts: minutes x intensity factor, and no effort twice.
 --
--- A watch, Strava and a typed entry may all tell of the same run. Of workouts that overlap, the one of the best source (then
--- the longest, the earliest, the hardest) counts in full, and each other one only for the minutes that no better one covers. That is
--- a rule about what was done, not about the order in which it is told.
+-- Input: workouts, the birthday of their profile. Output: wt_training_loads of workouts, and the marks of the days they count on.
+-- Locks: the people (wt_users) in the order of their ids, then their loads, then marks in the order of profiles.
+--
+-- A watch, Strava and a typed entry may all report the same run. Of workouts that overlap, the one of the best source (then the
+-- longest, the earliest, the hardest) counts in full; the others count only for the minutes that no better one covers. The result
+-- does not depend on the order in which workouts arrive. Planner settings: docs/reference/sql.md.
 
--- How hard a workout was, for somebody born on that day (null: not known).
+-- How hard a workout was, for a person born on that day (null: not known).
 create or replace function wt_private.intensity(workout public.wt_workouts, date_of_birth date) returns double precision
 language sql immutable security invoker set search_path = '' as $$
   select welltrack.intensity_factor(
@@ -1478,13 +1467,13 @@ language sql immutable security invoker set search_path = '' as $$
     (($1.start_time at time zone 'UTC')::date - $2) / 365.25::double precision, $1.workout_type)
 $$;
 
--- Works out anew the loads of the workouts that touch the given periods. A load stays on the day on which it first was, unless
--- its row was removed because the workout itself moved.
-create or replace function wt_private.settle_loads(profile_ids uuid[], starts timestamptz[], ends timestamptz[]) returns void
+-- Recomputes the loads of the workouts that touch the given periods. A load stays on the day on which it first was, unless its row
+-- was removed because the workout itself moved.
+create or replace function wt_private.settle_loads(periods wt_private.profile_period[]) returns void
 language sql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
   with touched as materialized (
     select distinct w.id
-    from unnest($1, $2, $3) g (profile_id, starts, ends)
+    from unnest($1) g
     join public.wt_profiles p on p.id = g.profile_id
     -- No workout is longer than two days.
     join public.wt_workouts w on w.profile_id = p.id and w.user_id = p.user_id
@@ -1529,24 +1518,22 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
       is distinct from (excluded.load_type, excluded.duration_minutes, excluded.intensity_factor)
 $$;
 
--- After every statement on workouts: settle the loads of what it touched. SECURITY DEFINER because clients write no loads. Nothing
--- to do for a profile that is just being deleted.
+-- After every statement on workouts: recomputes the loads of what it touched. SECURITY DEFINER because clients write no loads.
+-- Does nothing for a profile that is being deleted.
 create or replace function wt_private.workouts_changed() returns trigger
 language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
-  profile_ids uuid[];
-  starts timestamptz[];
-  ends timestamptz[];
+  periods wt_private.profile_period[];
 begin
   if tg_op = 'INSERT' then
-    select array_agg(n.profile_id), array_agg(n.start_time),
-           array_agg(n.start_time + make_interval(secs => n.duration_minutes * 60))
-    into profile_ids, starts, ends
+    select array_agg((n.profile_id, n.start_time, n.start_time + make_interval(secs => n.duration_minutes * 60))
+                     ::wt_private.profile_period)
+    into periods
     from new_rows n;
   elsif tg_op = 'DELETE' then
-    select array_agg(o.profile_id), array_agg(o.start_time),
-           array_agg(o.start_time + make_interval(secs => o.duration_minutes * 60))
-    into profile_ids, starts, ends
+    select array_agg((o.profile_id, o.start_time, o.start_time + make_interval(secs => o.duration_minutes * 60))
+                     ::wt_private.profile_period)
+    into periods
     from old_rows o;
   else
     -- The load of a workout that moved follows to its new day.
@@ -1562,47 +1549,48 @@ begin
         is distinct from
             (n.profile_id, n.source, n.workout_type, n.start_time, n.duration_minutes, n.average_hr_bpm, n.perceived_exertion)
     )
-    select array_agg(c.profile_id), array_agg(c.start_time),
-           array_agg(c.start_time + make_interval(secs => c.duration_minutes * 60))
-    into profile_ids, starts, ends
+    select array_agg((c.profile_id, c.start_time, c.start_time + make_interval(secs => c.duration_minutes * 60))
+                     ::wt_private.profile_period)
+    into periods
     from changed c;
   end if;
-  if profile_ids is null then
+  if periods is null then
     return null;
   end if;
 
   -- Clients and workers hold their person already. Another service connection takes its turn here.
   perform from public.wt_users u
-  where u.id in (select p.user_id from public.wt_profiles p where p.id = any (profile_ids))
+  where u.id in (select p.user_id from public.wt_profiles p
+                 where p.id = any (array(select d.profile_id from unnest(periods) d)))
   order by u.id
   for no key update;
-  perform wt_private.settle_loads(profile_ids, starts, ends);
+  perform wt_private.settle_loads(periods);
   return null;
 end $$;
 
--- How hard a heart worked depends on the age: with another birthday every workout is settled anew. SECURITY DEFINER as above.
+-- The intensity of a heart rate depends on the age, so another birthday recomputes every load. SECURITY DEFINER as above.
 create or replace function wt_private.birthday_changed() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   perform from public.wt_users u where u.id = new.user_id for no key update;
-  perform wt_private.settle_loads(array[new.id], array[timestamptz '1970-01-01 UTC'], array[timestamptz '2101-01-03 UTC']);
+  perform wt_private.settle_loads(array[
+    (new.id, timestamptz '1970-01-01 UTC', timestamptz '2101-01-03 UTC')::wt_private.profile_period]);
   return null;
 end $$;
 
--- The days of loads that came, changed or went (with their workout, too), and those into which they may last, are to be summed up
--- anew. The rows for active minutes
--- are written by that summing up itself. SECURITY DEFINER because clients write no marks, and a cascade from a workout ends with
--- the rights of whoever deleted it.
+-- Marks the days of loads that were added, changed or removed (also with their workout), and the days into which they may last. Not
+-- those of active minutes: the summing up writes these rows itself. SECURITY DEFINER because clients write no marks, and a cascade
+-- from a workout runs with the rights of the role that deleted it.
 create or replace function wt_private.loads_changed() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   if tg_op <> 'DELETE' then
-    perform wt_private.mark_days(array_agg(n.profile_id), array_agg(n.load_date + last.day))
+    perform wt_private.mark_days(array_agg((n.profile_id, n.load_date + last.day)::wt_private.profile_day))
     from new_rows n, lateral (values (0), (ceil(n.duration_minutes / 1440)::integer)) last (day)
     where n.load_type <> 'active_minutes' having count(*) > 0;
   end if;
   if tg_op <> 'INSERT' then
-    perform wt_private.mark_days(array_agg(o.profile_id), array_agg(o.load_date + last.day))
+    perform wt_private.mark_days(array_agg((o.profile_id, o.load_date + last.day)::wt_private.profile_day))
     from old_rows o, lateral (values (0), (ceil(o.duration_minutes / 1440)::integer)) last (day)
     where o.load_type <> 'active_minutes' having count(*) > 0;
   end if;
@@ -1611,15 +1599,23 @@ end $$;
 
 -- sql/40_providers/20_queue.sql
 
--- What happens to events between their arrival and their settlement.
+-- Flows 3 and 4: events that wait for a connection, that go with it, that are leased to a worker or lost by it.
+--
+-- Output: wt_webhook_events. Locks: the two advisory locks below; events, only those that are free. Planner settings:
+-- docs/reference/sql.md.
 
--- Events and connections meet in two places: a claim parks what it finds no connection for, and a new connection wakes what
--- was parked. Each must see the other's work, so the first holds this lock shared, the second alone. Nobody waits for a row
--- while waiting for it.
+-- A claim parks events without a connection, and a new connection wakes parked events. Each must see the other's work, so the first
+-- takes this lock shared, the second alone. No session waits for a row while it waits for this lock.
 create or replace function wt_private.parking_lock() returns bigint
 language sql immutable parallel safe set search_path = '' as $$ select 7236835017 $$;
 grant execute on function wt_private.parking_lock() to service_role;
 
+-- Of the sessions that store events at the same time, the one that gets this lock notifies the workers.
+create or replace function wt_private.notify_lock() returns bigint
+language sql immutable parallel safe set search_path = '' as $$ select 7236835018 $$;
+grant execute on function wt_private.notify_lock() to service_role;
+
+-- Trigger: makes the parked events of a new connection due.
 create or replace function wt_private.wake_events() returns trigger
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 begin
@@ -1633,7 +1629,7 @@ begin
   return null;
 end $$;
 
--- Whose connection goes, their events go: also those not yet matched to them.
+-- Trigger: deletes the events of a connection that goes, also those not yet matched to its person.
 create or replace function wt_private.forget_events() returns trigger
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 begin
@@ -1644,8 +1640,8 @@ begin
   return old;
 end $$;
 
--- Sets events aside whose account nobody is connected with, until somebody is; answers how many. A farewell from an account
--- that is gone already has nothing left to do.
+-- Parks events whose account is not connected, until it is. Returns how many. An event that only says that the account disconnects
+-- has nothing left to do and counts as processed.
 create or replace function wt_private.park_events(ids uuid[]) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
@@ -1673,7 +1669,7 @@ begin
 end $$;
 grant execute on function wt_private.park_events(uuid[]) to service_role;
 
--- Leases these events, which the caller has made sure of, to `worker`; answers them as a worker wants them.
+-- Leases these events, which the caller has locked, to `worker`. Returns them as claim_webhook_events answers them.
 create or replace function wt_private.lease_events(ids uuid[], worker text, seconds integer) returns jsonb
 language sql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
   with leased as (
@@ -1696,39 +1692,45 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
 $$;
 grant execute on function wt_private.lease_events(uuid[], text, integer) to service_role;
 
--- An event whose worker did not come back for it the fifth time goes to the dead letters. The log's row names no person: it
--- would wait for somebody who is just being deleted.
+-- Makes dead letters of events whose worker did not come back for the fifth time. The row in the error log names no person: it would
+-- wait for one who is being deleted.
 create or replace function wt_private.bury_lost_events() returns void
-language sql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
-  with lost as materialized (
-    select e.id from public.wt_webhook_events e
-    where e.status = 'processing' and e.locked_until < now() and e.attempts >= e.max_attempts
-    for update skip locked
-  ), buried as (
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  buried record;
+begin
+  for buried in
+    with lost as materialized (
+      select e.id from public.wt_webhook_events e
+      where e.status = 'processing' and e.locked_until < now() and e.attempts >= e.max_attempts
+      for update skip locked
+    )
     update public.wt_webhook_events e
     set status = 'dead_letter', last_error = 'lease_lost: whoever processed it did not come back',
         locked_at = null, locked_until = null, locked_by = null
     from lost l where e.id = l.id
     returning e.id, e.source, e.event_type, e.attempts
-  )
-  select public.log_error(jsonb_build_object(
-    'flow', b.source || '_webhook', 'error_code', 'dead_letter', 'message', 'lease_lost',
-    'context', jsonb_build_object('event_id', b.id, 'event_type', b.event_type, 'attempts', b.attempts)))
-  from buried b
-$$;
+  loop
+    perform public.log_error(jsonb_build_object(
+      'flow', buried.source || '_webhook', 'error_code', 'dead_letter', 'message', 'lease_lost',
+      'context', jsonb_build_object('event_id', buried.id, 'event_type', buried.event_type, 'attempts', buried.attempts)));
+  end loop;
+end $$;
 grant execute on function wt_private.bury_lost_events() to service_role;
 
 -- sql/50_recovery/20_marks.sql
 
--- What marks a profile as one that the engine has work with.
+-- Flow 8: what marks a profile as one that the engine has work for.
+--
+-- Output: wt_engine_marks. Locks: marks in the order of profiles. Planner settings: docs/reference/sql.md.
 
--- Marks days whose readings or workouts changed. Whoever calls holds the person, or is the job that writes for everybody; the
--- rows are taken in the order of their profiles. A profile that is just being deleted has nothing left to work out.
-create or replace function wt_private.mark_days(profile_ids uuid[], days date[]) returns void
+-- Marks days whose readings or workouts changed. The caller holds the person, or is the job that writes for all of them. Takes the
+-- marks in the order of their profiles. Skips profiles that are being deleted: they have nothing left to work out.
+create or replace function wt_private.mark_days(days wt_private.profile_day[]) returns void
 language sql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
   insert into public.wt_engine_marks as m (id, user_id, stale_from, stale_to)
   select p.id, p.user_id, min(d.day), max(d.day)
-  from unnest($1, $2) d (profile_id, day) join public.wt_profiles p on p.id = d.profile_id
+  from unnest($1) d join public.wt_profiles p on p.id = d.profile_id
   group by p.id
   order by p.id
   on conflict (id) do update
@@ -1737,7 +1739,8 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
     where (m.stale_from <= excluded.stale_from and m.stale_to >= excluded.stale_to) is not true
 $$;
 
--- The mark comes first: the engine holds it while it writes the forecast. SECURITY DEFINER because clients may write neither.
+-- Trigger: a goal that is new or changed needs a forecast, and its old one goes. The mark is taken first, since the engine holds it
+-- while it writes the forecast. SECURITY DEFINER because clients may write neither.
 create or replace function wt_private.goal_changed() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -1747,8 +1750,7 @@ begin
   return null;
 end $$;
 
--- A profile whose target changes is another profile to the formula: all its days are scored anew. SECURITY DEFINER because
--- clients write no marks.
+-- Trigger: another sleep target changes every score of the profile. SECURITY DEFINER because clients write no marks.
 create or replace function wt_private.sleep_target_changed() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -1760,7 +1762,7 @@ begin
   return null;
 end $$;
 
--- The sentence of a forecast is in the person's units. SECURITY DEFINER because clients write no marks.
+-- Trigger: the sentence of a forecast is in the person's units. SECURITY DEFINER because clients write no marks.
 create or replace function wt_private.units_changed() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -1770,12 +1772,12 @@ end $$;
 
 -- sql/90_export/20_export.sql
 
--- Everything that the project holds about a person, as one document.
+-- Everything that the project holds about a person, as one document. Input: all tables with a user_id. Locks: none.
 
--- Walks the catalogue, so that a new table is in the export without being named here. SECURITY DEFINER because some of a
--- person's data (raw provider events, errors) is in tables that clients can't read; it takes no argument, so that the
--- caller can't ask for anybody else. Provider tokens and consents under way are credentials, not data about the person, and
--- stay out.
+-- The caller's export. Walks the catalogue, so that a new table is in the export without being named here. SECURITY DEFINER because
+-- some of a person's data (raw provider events, errors) is in tables that clients can't read; takes no argument, so that a caller
+-- can't ask for another person. Provider tokens and consents under way are credentials, not data about the person, and stay out.
+-- Errors: PT401 without a person, PT413 above 1 GB.
 create or replace function wt_private.export_caller() returns json
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -1811,17 +1813,17 @@ exception when program_limit_exceeded then
   raise exception 'your data are larger than one document can be'
     using errcode = 'PT413', hint = 'read the tables one by one, in pages: every one of them shows you your own rows';
 end $$;
--- The service gets as far as PT401, like anybody without a person.
+-- The service gets PT401, as any caller without a person.
 grant execute on function wt_private.export_caller() to authenticated, service_role;
 
 -- sql/00_base/21_schedule.sql
 
--- What schedules the night by pg_cron.
+-- How the nightly run is scheduled. Needs pg_cron, which 95_schedule.sql installs where it can.
 
--- The night at midnight in UTC (pg_cron's own time zone), for everybody, by as many engines side by side as `sessions` says; they
--- share the work, so one for each core that the night may have. Call it again to change the number. Each runs again and again
--- until nothing is left, each time a transaction of its own, so that nobody's marks are held for longer than a few seconds. (A
--- block and not a procedure: what pins its search path may not commit.)
+-- Schedules the nightly run at midnight UTC (pg_cron's own time zone) with `sessions` engines side by side, which share the work: one
+-- for each core that the nightly run may use. Call it again to change the number. Each engine runs until nothing is left, in
+-- transactions of a few seconds, so that marks are held only that long. Errors: 22023 for fewer than 1 or more than 32.
+-- (The job is a block and not a procedure: a procedure that pins its search path may not commit.)
 create or replace function wt_private.schedule_engines(sessions integer default 2) returns void
 language plpgsql security invoker set search_path = '' as $function$
 begin
@@ -1844,10 +1846,12 @@ end $function$;
 
 -- sql/10_people/21_onboarding.sql
 
--- Onboarding: a profile gets its default modules.
+-- Onboarding: the first time that a profile has an answer about goals or restrictions, it gets its default modules. Toggles that were
+-- set before stay. A module that is removed later does not come back, because this happens once.
+--
+-- Output: wt_profile_modules, wt_profiles.modules_provisioned_at, wt_users.onboarding_completed. Locks: those rows.
 
--- Onboarding: the first time that a profile has an answer about goals or restrictions, its default modules are laid
--- out. Toggles made before stay; a module removed later does not come back, because this happens once.
+-- Trigger: notes when the default modules were provisioned.
 create or replace function wt_private.mark_provisioned() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -1855,6 +1859,7 @@ begin
   return new;
 end $$;
 
+-- Trigger: inserts every module that the profile doesn't have yet; a primary profile completes its person's onboarding.
 create or replace function wt_private.provision_modules() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -1870,12 +1875,17 @@ end $$;
 
 -- sql/20_readings/21_priority.sql
 
--- What follows from readings: which source counts on a day, and each person's baseline.
+-- What follows from readings: which source counts on a day, and which baselines and days have to be worked out anew.
+--
+-- Input: the transition tables of statements on wt_health_metrics.
+-- Output: wt_health_metrics.is_primary, wt_baselines.is_stale, wt_engine_marks.
+-- Locks: the changed readings, then baselines and marks in the order of profile (and metric). The writer holds the person already.
+-- Planner settings and the session variables wt.moving and wt.unsettled: docs/reference/sql.md.
 
 -- On a local day the best source that has a reading of a metric counts, and only that one. Settles the given days.
-create or replace function wt_private.settle_priority(
-  profile_ids uuid[], metric_types public.wt_metric_type[], local_dates date[]
-) returns void language sql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
+-- SECURITY DEFINER because clients may not write is_primary.
+create or replace function wt_private.settle_priority(days wt_private.day_ref[]) returns void
+language sql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
   update public.wt_health_metrics m
   set is_primary = s.counts
   from (
@@ -1885,148 +1895,326 @@ create or replace function wt_private.settle_priority(
                               over (partition by r.profile_id, r.metric_type, r.local_date), false) as counts
     from (select c.id, c.profile_id, c.metric_type, c.local_date, c.validation_status, c.is_primary,
                  welltrack.source_priority(welltrack.enum_label(c.source)) as priority
-          from unnest($1, $2, $3) g (profile_id, metric_type, local_date)
+          from unnest($1) g
           join public.wt_health_metrics c using (profile_id, metric_type, local_date)) r
   ) s
   where m.id = s.id and s.is_primary <> s.counts
 $$;
 
--- After every statement on readings, once: settle the priority of the days it touched, and mark the baselines and days
--- whose input it changed. SECURITY DEFINER because clients may write none of these. A new reading is raw and counts for
--- nothing yet: what marks is the verdict on it, so that its arrival pays nothing.
+-- Settles the days that a statement touched, with those that were put off meanwhile. Within a larger statement (wt.moving) it
+-- puts them off instead: that statement's own trigger settles them.
+create or replace function wt_private.settle_days(days wt_private.day_ref[]) returns void
+language plpgsql security invoker set search_path = '' as $$
+declare
+  put_off constant text := coalesce(current_setting('wt.unsettled', true), '');
+begin
+  if current_setting('wt.moving', true) = 'on' then
+    perform set_config('wt.unsettled', concat_ws(',', nullif(put_off, ''),
+      (select string_agg(concat_ws(' ', d.profile_id, d.metric_type, d.local_date), ',') from unnest(days) d)), true);
+    return;
+  elsif put_off <> '' then
+    days := days || (
+      select array_agg((split_part(d, ' ', 1), split_part(d, ' ', 2), split_part(d, ' ', 3))::wt_private.day_ref)
+      from string_to_table(put_off, ',') d);
+    perform set_config('wt.unsettled', '', true);
+  end if;
+  if days is not null then
+    perform wt_private.settle_priority(days);
+  end if;
+end $$;
+
+-- After every statement that inserts readings: settles the days whose metric has a second source. A new reading is raw and counts
+-- for nothing yet, so it marks nothing: the verdict on it does.
 --
--- Nearly everybody has one source for a metric. So before any day is looked at, one scan of the days in question asks
--- which metrics have a second source at all.
---
--- A session may plan these statements while the table is small and keep the plan while it grows; without sequential scans
--- the plan is the one that suits a large table from the start.
-create or replace function wt_private.readings_changed() returns trigger
+-- Nearly every person has one source for a metric. So one scan of the days in question asks first which metrics have a second one.
+-- SECURITY DEFINER, here and below, because clients write neither baselines nor marks.
+create or replace function wt_private.readings_inserted() returns trigger
 language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
-  profile_ids uuid[];
-  metric_types public.wt_metric_type[];
-  local_dates date[];
+  touched wt_private.day_ref[];
 begin
   -- A statement with ON CONFLICT or several parts fires this for parts that touched nothing.
-  if tg_op = 'DELETE' then
-    perform from old_rows limit 1;
-  else
-    perform from new_rows limit 1;
-  end if;
+  perform from new_rows limit 1;
   if not found and coalesce(current_setting('wt.unsettled', true), '') = '' then
     return null;
   end if;
+  with span as (
+    select n.profile_id, min(n.local_date) as first_day, max(n.local_date) as last_day
+    from new_rows n group by n.profile_id
+  ), contested as materialized (
+    select s.profile_id, k.metric_type
+    from span s cross join lateral (
+      select m.metric_type from public.wt_health_metrics m
+      where m.profile_id = s.profile_id and m.local_date between s.first_day and s.last_day
+      group by m.metric_type
+      having min(m.source) <> max(m.source)) k
+  )
+  select array_agg((d.profile_id, d.metric_type, d.local_date)::wt_private.day_ref) into touched
+  from (select distinct n.profile_id, n.metric_type, n.local_date
+        from new_rows n join contested c using (profile_id, metric_type)) d;
+  perform wt_private.settle_days(touched);
+  return null;
+end $$;
 
-  if tg_op = 'INSERT' then
-    with span as (
-      select n.profile_id, min(n.local_date) as first_day, max(n.local_date) as last_day
-      from new_rows n group by n.profile_id
-    ), contested as materialized (
-      select s.profile_id, k.metric_type
-      from span s cross join lateral (
-        select m.metric_type from public.wt_health_metrics m
-        where m.profile_id = s.profile_id and m.local_date between s.first_day and s.last_day
-        group by m.metric_type
-        having min(m.source) <> max(m.source)) k
-    )
-    select array_agg(d.profile_id), array_agg(d.metric_type), array_agg(d.local_date)
-    into profile_ids, metric_types, local_dates
-    from (select distinct n.profile_id, n.metric_type, n.local_date
-          from new_rows n join contested c using (profile_id, metric_type)) d;
-  elsif tg_op = 'UPDATE' then
-    with changed as materialized (
-      select o.user_id, o.profile_id, o.metric_type, o.local_date, n.profile_id as new_profile_id,
-             n.metric_type as new_metric_type, n.local_date as new_local_date
-      from old_rows o join new_rows n using (id)
-      where (o.profile_id, o.metric_type, o.local_date, o.source, o.validation_status, o.value_num, o.is_primary)
-        is distinct from
-            (n.profile_id, n.metric_type, n.local_date, n.source, n.validation_status, n.value_num, n.is_primary)
-    ), days as materialized (
-      select profile_id, metric_type, local_date, user_id from changed
-      union select new_profile_id, new_metric_type, new_local_date, user_id from changed
-    ), stale as (
-      insert into public.wt_baselines as b (user_id, profile_id, metric_type)
-      select distinct d.user_id, d.profile_id, d.metric_type from days d
-      order by d.profile_id, d.metric_type
-      on conflict (profile_id, metric_type) do update set is_stale = true where not b.is_stale
-    ), marked as (
-      -- As mark_days does, without another pass over the days.
-      insert into public.wt_engine_marks as k (id, user_id, stale_from, stale_to)
-      select d.profile_id, d.user_id, min(d.local_date), max(d.local_date) from days d
-      group by d.profile_id, d.user_id
-      order by d.profile_id
-      on conflict (id) do update
-        set stale_from = least(k.stale_from, excluded.stale_from), stale_to = greatest(k.stale_to, excluded.stale_to),
-            updated_at = now()
-        where (k.stale_from <= excluded.stale_from and k.stale_to >= excluded.stale_to) is not true
-    ), span as (
-      select d.profile_id, min(d.local_date) as first_day, max(d.local_date) as last_day
-      from days d group by d.profile_id
-    ), contested as materialized (
-      select s.profile_id, k.metric_type
-      from span s cross join lateral (
-        select m.metric_type from public.wt_health_metrics m
-        where m.profile_id = s.profile_id and m.local_date between s.first_day and s.last_day
-        group by m.metric_type
-        having min(m.source) <> max(m.source) or bool_or(m.is_primary = (m.validation_status = 'rejected'))) k
-    )
-    select array_agg(d.profile_id), array_agg(d.metric_type), array_agg(d.local_date)
-    into profile_ids, metric_types, local_dates
-    from days d join contested c using (profile_id, metric_type);
-  else
-    -- A baseline that is being computed just now has read what is gone: wait for it, then look whether it is stale.
-    perform from public.wt_baselines b
-    where (b.profile_id, b.metric_type) in (select o.profile_id, o.metric_type from old_rows o)
-    order by b.profile_id, b.metric_type
-    for no key update;
-    update public.wt_baselines b set is_stale = true
-    from (select distinct o.profile_id, o.metric_type from old_rows o) d
-    where b.profile_id = d.profile_id and b.metric_type = d.metric_type and not b.is_stale;
-    select array_agg(d.profile_id), array_agg(d.metric_type), array_agg(d.local_date)
-    into profile_ids, metric_types, local_dates
-    from (select distinct o.profile_id, o.metric_type, o.local_date from old_rows o) d;
-    perform wt_private.mark_days(profile_ids, local_dates);
-  end if;
-
-  if current_setting('wt.moving', true) = 'on' then
-    -- One row of a larger statement: days are noted down for that statement's own trigger.
-    perform set_config('wt.unsettled', concat_ws(',', nullif(current_setting('wt.unsettled', true), ''),
-      (select string_agg(concat_ws(' ', d.profile_id, d.metric_type, d.local_date), ',')
-       from unnest(profile_ids, metric_types, local_dates) d (profile_id, metric_type, local_date))), true);
+-- After every statement that updates readings: marks the baselines and days whose input changed, and settles the days whose metric
+-- has a second source or whose only reading changed its verdict.
+create or replace function wt_private.readings_updated() returns trigger
+language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  touched wt_private.day_ref[];
+begin
+  perform from new_rows limit 1;
+  if not found and coalesce(current_setting('wt.unsettled', true), '') = '' then
     return null;
-  elsif current_setting('wt.unsettled', true) <> '' then
-    select profile_ids || array_agg(split_part(d, ' ', 1)::uuid),
-           metric_types || array_agg(split_part(d, ' ', 2)::public.wt_metric_type),
-           local_dates || array_agg(split_part(d, ' ', 3)::date)
-    into profile_ids, metric_types, local_dates
-    from string_to_table(current_setting('wt.unsettled', true), ',') d;
-    perform set_config('wt.unsettled', '', true);
   end if;
-  if profile_ids is not null then
-    perform wt_private.settle_priority(profile_ids, metric_types, local_dates);
+  with changed as materialized (
+    select o.user_id, o.profile_id, o.metric_type, o.local_date, n.profile_id as new_profile_id,
+           n.metric_type as new_metric_type, n.local_date as new_local_date
+    from old_rows o join new_rows n using (id)
+    where (o.profile_id, o.metric_type, o.local_date, o.source, o.validation_status, o.value_num, o.is_primary)
+      is distinct from
+          (n.profile_id, n.metric_type, n.local_date, n.source, n.validation_status, n.value_num, n.is_primary)
+  ), days as materialized (
+    select profile_id, metric_type, local_date, user_id from changed
+    union select new_profile_id, new_metric_type, new_local_date, user_id from changed
+  ), stale as (
+    insert into public.wt_baselines as b (user_id, profile_id, metric_type)
+    select distinct d.user_id, d.profile_id, d.metric_type from days d
+    order by d.profile_id, d.metric_type
+    on conflict (profile_id, metric_type) do update set is_stale = true where not b.is_stale
+  ), marked as (
+    -- As mark_days does, without another pass over the days.
+    insert into public.wt_engine_marks as k (id, user_id, stale_from, stale_to)
+    select d.profile_id, d.user_id, min(d.local_date), max(d.local_date) from days d
+    group by d.profile_id, d.user_id
+    order by d.profile_id
+    on conflict (id) do update
+      set stale_from = least(k.stale_from, excluded.stale_from), stale_to = greatest(k.stale_to, excluded.stale_to),
+          updated_at = now()
+      where (k.stale_from <= excluded.stale_from and k.stale_to >= excluded.stale_to) is not true
+  ), span as (
+    select d.profile_id, min(d.local_date) as first_day, max(d.local_date) as last_day
+    from days d group by d.profile_id
+  ), contested as materialized (
+    select s.profile_id, k.metric_type
+    from span s cross join lateral (
+      select m.metric_type from public.wt_health_metrics m
+      where m.profile_id = s.profile_id and m.local_date between s.first_day and s.last_day
+      group by m.metric_type
+      having min(m.source) <> max(m.source) or bool_or(m.is_primary = (m.validation_status = 'rejected'))) k
+  )
+  select array_agg((d.profile_id, d.metric_type, d.local_date)::wt_private.day_ref) into touched
+  from days d join contested c using (profile_id, metric_type);
+  perform wt_private.settle_days(touched);
+  return null;
+end $$;
+
+-- After every statement that deletes readings: marks their baselines and days, and settles the days.
+create or replace function wt_private.readings_deleted() returns trigger
+language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  touched wt_private.day_ref[];
+begin
+  perform from old_rows limit 1;
+  if not found and coalesce(current_setting('wt.unsettled', true), '') = '' then
+    return null;
+  end if;
+  -- A baseline that is being computed just now has read what is gone: wait for it, then look whether it is stale.
+  perform from public.wt_baselines b
+  where (b.profile_id, b.metric_type) in (select o.profile_id, o.metric_type from old_rows o)
+  order by b.profile_id, b.metric_type
+  for no key update;
+  update public.wt_baselines b set is_stale = true
+  from (select distinct o.profile_id, o.metric_type from old_rows o) d
+  where b.profile_id = d.profile_id and b.metric_type = d.metric_type and not b.is_stale;
+  select array_agg((d.profile_id, d.metric_type, d.local_date)::wt_private.day_ref) into touched
+  from (select distinct o.profile_id, o.metric_type, o.local_date from old_rows o) d;
+  perform wt_private.mark_days(array(select (d.profile_id, d.local_date)::wt_private.profile_day from unnest(touched) d));
+  perform wt_private.settle_days(touched);
+  return null;
+end $$;
+
+-- sql/40_providers/21_claim.sql
+
+-- Flows 3 and 4, the stages of a claim: which due events a worker gets. public.claim_webhook_events puts them together, and they
+-- run under its planner settings (docs/reference/sql.md).
+--
+-- Guarantee: at most one worker holds events of an account, and it gets them in the order in which they arrived. A claim locks the
+-- account's connection, only then checks that the account is free, and skips what other claims have locked.
+-- Locks: connections (no key update) and people (key share), then events; all of them SKIP LOCKED.
+
+-- How many events are due, if another worker claimed within `patience_ms` and at most five batches are due: then the caller gets
+-- nothing this time. Null otherwise. Workers that share a short queue make each other's batches small, and a small batch costs
+-- nearly as much as a large one.
+create or replace function wt_private.due_to_yield(worker text, wanted bigint, patience_ms bigint) returns bigint
+language plpgsql security invoker set search_path = '' as $$
+declare
+  due bigint;
+begin
+  if exists (select from public.wt_webhook_events o
+             where o.status = 'processing' and o.locked_by <> worker
+               and o.locked_at > clock_timestamp() - patience_ms * interval '1 millisecond') then
+    due := (select count(*) from (select from public.wt_webhook_events e
+                                  where e.status = 'pending' and e.next_retry_at <= now() limit 5 * wanted + 1) d);
+    if due <= 5 * wanted then
+      return due;
+    end if;
   end if;
   return null;
 end $$;
 
+-- Parks events whose lease ran out and whose account is not connected any more.
+create or replace function wt_private.park_lost_events() returns void
+language plpgsql security invoker set search_path = '' as $$
+declare
+  strangers uuid[];
+begin
+  select array_agg(e.id) into strangers
+  from public.wt_webhook_events e
+  where e.status = 'processing' and e.locked_until < now()
+    and not exists (select from public.wt_health_connections c
+                    where c.provider = e.source and c.provider_user_id = e.provider_user_id and c.is_connected);
+  if strangers is not null then
+    perform wt_private.park_events(strangers);
+  end if;
+end $$;
+
+-- The oldest event whose lease ran out, with its account locked; null if there is none. It may have killed its worker, so it is
+-- handed out alone and takes no other event with it.
+create or replace function wt_private.claim_suspect() returns uuid[]
+language plpgsql security invoker set search_path = '' as $$
+declare
+  suspect uuid;
+  ids uuid[];
+begin
+  select e.id into suspect
+  from public.wt_webhook_events e
+  join public.wt_health_connections c
+    on c.provider = e.source and c.provider_user_id = e.provider_user_id and c.is_connected
+  join public.wt_users u on u.id = c.user_id
+  where e.status = 'processing' and e.locked_until < now()
+    and not exists (select from public.wt_webhook_events o
+                    where o.provider_user_id = e.provider_user_id and o.source = e.source
+                      and o.status = 'processing' and o.locked_until >= now()
+                    offset 0)
+  order by e.received_at, e.id
+  limit 1
+  for update of e skip locked for no key update of c skip locked for key share of u skip locked;
+  -- The account is ours now. Whether it is free only a new look can tell: another claim may have ended a moment ago.
+  select array_agg(e.id) into ids
+  from public.wt_webhook_events e
+  where e.id = suspect and e.status = 'processing' and e.locked_until < now()
+    and not exists (select from public.wt_webhook_events o
+                    where o.provider_user_id = e.provider_user_id and o.source = e.source
+                      and o.status = 'processing' and o.locked_until >= now()
+                    offset 0);
+  return ids;
+end $$;
+
+-- The first `look` due events: the ids of those without a connected account, and how many each connected account has of the rest.
+-- Reads them in the order of an index; a plan that sorts all events does not suit a long queue.
+create or replace function wt_private.find_due(look bigint) returns wt_private.due_work
+language plpgsql security invoker set search_path = '' as $$
+declare
+  work wt_private.due_work;
+begin
+  with due as materialized (
+    select e.id, c.id as connection_id
+    from (select p.id, p.source, p.provider_user_id
+          from public.wt_webhook_events p
+          where p.status = 'pending' and p.next_retry_at <= now()
+            and (p.source, coalesce(p.provider_user_id, '')) not in (
+              select o.source, coalesce(o.provider_user_id, '') from public.wt_webhook_events o
+              where o.status = 'processing')
+          order by p.next_retry_at
+          limit look) e
+    left join lateral (select k.id from public.wt_health_connections k
+                       where k.provider = e.source and k.provider_user_id = e.provider_user_id and k.is_connected
+                       limit 1) c on true
+  ), account as materialized (
+    select d.connection_id, count(*) as share
+    from due d where d.connection_id is not null
+    group by d.connection_id
+  )
+  select (select array_agg(d.id) from due d where d.connection_id is null),
+         (select array_agg((a.connection_id, a.share)::wt_private.account_share order by a.connection_id) from account a)
+  into work;
+  return work;
+end $$;
+
+-- Locks these accounts' connections; returns those that were free to lock and are still connected.
+create or replace function wt_private.lock_accounts(accounts wt_private.account_share[]) returns wt_private.account_share[]
+language plpgsql security invoker set search_path = '' as $$
+declare
+  locked wt_private.account_share[];
+begin
+  select array_agg((l.id, l.share)::wt_private.account_share) into locked
+  from (select c.id, a.share
+        from unnest(accounts) a
+        join public.wt_health_connections c on c.id = a.connection_id
+        join public.wt_users u on u.id = c.user_id
+        where c.is_connected
+        for no key update of c skip locked for key share of u skip locked) l;
+  return locked;
+end $$;
+
+-- As many events of each locked account as were found due, but the first that arrived; at most `wanted`, and at most 8 MB of payload
+-- unless a single event is larger. Both questions are asked account by account (`offset 0`; `status in (...)` with `locked_until`,
+-- which only the index by account answers).
+create or replace function wt_private.pick_events(accounts wt_private.account_share[], wanted bigint) returns uuid[]
+language plpgsql security invoker set search_path = '' as $$
+declare
+  ids uuid[];
+begin
+  with picked as materialized (
+    select e.id, e.received_at, e.size
+    from unnest(accounts) a
+    join public.wt_health_connections c on c.id = a.connection_id
+    cross join lateral (
+      select p.id, p.received_at, pg_column_size(p.payload) as size
+      from public.wt_webhook_events p
+      where p.provider_user_id = c.provider_user_id and p.source = c.provider
+        and p.status in ('pending', 'processing') and p.locked_until is null and p.next_retry_at <= now()
+      order by p.received_at
+      limit a.share
+      for update skip locked) e
+    where not exists (select from public.wt_webhook_events o
+                      where o.provider_user_id = c.provider_user_id and o.source = c.provider
+                        and o.status = 'processing'
+                      offset 0)
+  )
+  select array_agg(s.id) into ids
+  from (select p.id, sum(p.size) over w as carried, row_number() over w as n
+        from picked p window w as (order by p.received_at, p.id)) s
+  where s.n = 1 or s.n <= wanted and s.carried <= 8388608;
+  return ids;
+end $$;
+
+grant execute on function wt_private.due_to_yield(text, bigint, bigint), wt_private.park_lost_events(),
+  wt_private.claim_suspect(), wt_private.find_due(bigint), wt_private.lock_accounts(wt_private.account_share[]),
+  wt_private.pick_events(wt_private.account_share[], bigint) to service_role;
+
 -- sql/40_providers/21_provider_rows.sql
 
--- Flows 3 and 4, what providers' words become: readings, workouts, the state of a connection. Each function takes the results of
--- a batch as they came in, and the events among them that `settle_webhook_events` found to be the worker's, with their people held.
-
--- A provider's record has a name (Garmin's summaryId, Strava's activity id), and two records of Garmin that begin at the same
--- instant are one reading that it named anew. Of several words about one reading the surer one counts, then the one about the
--- longer period (a day grows until it is over, and its morning may be delivered last), then the later one. Strava is asked and
--- answers what is so now: there the later one counts, also of an activity that was cropped. So what is left does not depend on
--- the order in which the words are processed.
+-- Flows 3 and 4, what providers' reports become: readings, workouts, the state of a connection.
 --
--- A record keeps its row's id when its period changes. Without sequential scans as everywhere on this path.
-create or replace function wt_private.write_provider_readings(held wt_private.held_event[], results jsonb) returns void
-language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
-set jit = off as $$
-begin
-  perform set_config('wt.batch', 'on', true);
+-- Input: `results`, a batch as it came in, and `held`, the events among them that write_results found to be the worker's.
+-- Output: wt_health_metrics, wt_workouts, wt_health_connections, wt_connection_tokens. Errors: a check or a key that a result offends.
+-- Locks: the caller holds the people and the events. Planner settings and wt.batch: docs/reference/sql.md.
 
-  with said as materialized (
+-- What a batch reports about each record, as a reading: in canonical units, with its local day, and with the stored row of the same
+-- name (`old_...`). Of several reports about one record, the one that counts (see write_provider_readings); none where the stored row
+-- is from a report that counts more. A record without a name is known by its period. `n` numbers the records.
+create or replace function wt_private.reported_readings(held wt_private.held_event[], results jsonb) returns table (
+  user_id uuid, profile_id uuid, source public.wt_metric_source, metric_type public.wt_metric_type, value_num double precision,
+  value_text text, unit text, start_time timestamptz, end_time timestamptz, span interval, local_date date, source_record_id text,
+  reported_at timestamptz, finality smallint, received_at timestamptz, n bigint, old_id uuid, old_profile_id uuid,
+  old_start timestamptz, old_end timestamptz)
+language plpgsql stable rows 100 security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+  with said as (
     select h.user_id, h.profile_id, h.source::text::public.wt_metric_source as source,
            m.metric_type::public.wt_metric_type as metric_type,
            welltrack.to_canonical(m.metric_type, m.value_num, m.unit, h.source::text) as value_num, m.value_text,
@@ -2045,7 +2233,6 @@ begin
          as m (metric_type, value_num, value_text, unit, start_time, end_time, source_record_id, final, n)
     where r.outcome = 'processed'
   ), latest as materialized (
-    -- The batch's own word about each record; a record without a name is known by its period.
     select distinct on (s.user_id, s.source, s.metric_type, s.source_record_id,
                         case when s.source_record_id is null then s.profile_id end,
                         case when s.source_record_id is null then s.start_time end,
@@ -2056,18 +2243,35 @@ begin
              case when s.source_record_id is null then s.start_time end,
              case when s.source_record_id is null then s.end_time end,
              s.finality desc, s.span desc, s.reported_at desc, s.n desc
-  ), standing as materialized (
-    -- What no stored word about the same record outdates.
-    select l.*, x.id as old_id, x.profile_id as old_profile_id, x.start_time as old_start, x.end_time as old_end
-    from latest l
-    left join lateral (
-      select m.* from public.wt_health_metrics m
-      where m.user_id = l.user_id and m.source_record_id = l.source_record_id and m.source = l.source
-        and m.metric_type = l.metric_type
-      limit 1) x on true
-    where x.reported_at is null
-       or (x.finality, case when l.source = 'garmin' then coalesce(x.end_time - x.start_time, '0') else '0' end, x.reported_at)
-            < (l.finality, l.span, l.reported_at)
+  )
+  select l.*, x.id as old_id, x.profile_id as old_profile_id, x.start_time as old_start, x.end_time as old_end
+  from latest l
+  left join lateral (
+    select m.* from public.wt_health_metrics m
+    where m.user_id = l.user_id and m.source_record_id = l.source_record_id and m.source = l.source
+      and m.metric_type = l.metric_type
+    limit 1) x on true
+  where x.reported_at is null
+     or (x.finality, case when l.source = 'garmin' then coalesce(x.end_time - x.start_time, '0') else '0' end, x.reported_at)
+          < (l.finality, l.span, l.reported_at);
+end $$;
+
+-- Writes what a batch reports about readings.
+--
+-- A provider's record has a name (Garmin's summaryId, Strava's activity id), and two records of Garmin that begin at the same instant
+-- are one reading that it named anew. Conflict rule for reports about one reading: finality, then duration (a day grows until it is
+-- over, and its morning may be delivered last), then report time. Strava is asked and answers with the state of now: there the later
+-- report counts, also of an activity that was cropped. So the result does not depend on the order of processing.
+--
+-- A record keeps its row's id when its period changes.
+create or replace function wt_private.write_provider_readings(held wt_private.held_event[], results jsonb) returns void
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+set jit = off as $$
+begin
+  perform set_config('wt.batch', 'on', true);
+
+  with standing as materialized (
+    select * from wt_private.reported_readings(held, results)
   ), chosen as materialized (
     -- Of the batch's records that are one reading, the one that counts.
     select distinct on (s.profile_id, s.source, s.metric_type, s.start_time,
@@ -2221,51 +2425,36 @@ begin
   where t.connection_id = n.connection_id and not n.is_connected;
 end $$;
 
-grant execute on function wt_private.write_provider_readings(wt_private.held_event[], jsonb),
+grant execute on function wt_private.reported_readings(wt_private.held_event[], jsonb),
+  wt_private.write_provider_readings(wt_private.held_event[], jsonb),
   wt_private.write_provider_workouts(wt_private.held_event[], jsonb),
   wt_private.delete_provider_records(wt_private.held_event[], jsonb),
   wt_private.note_on_connections(wt_private.held_event[], jsonb) to service_role;
 
 -- sql/50_recovery/21_daily_values.sql
 
--- Flow 8: the marked days of a few profiles are summed up anew: readings and loads become daily values.
-
--- Claims up to `max_profiles` marks with days to sum up, of the profiles from `first_id` to `last_id`, and writes what changed;
--- answers how many it claimed. Marks that somebody else is just changing are left for the next time.
+-- Flow 8: the marked days of a few profiles are summed up: readings and loads become daily values.
 --
--- Claiming and reading are two statements on purpose: what is read was committed after the mark was taken, so a change that is
--- not seen here has yet to set its mark. Values are added up in the order of their size and not of their rows, so that the same
--- readings give the same bits whatever order they came in.
-create or replace function wt_private.roll_up(first_id uuid, last_id uuid, max_profiles integer) returns integer
-language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off set jit = off as $$
-declare
-  ids uuid[];
-  owners uuid[];
-  first_days date[];
-  last_days date[];
-begin
-  -- A first import may mark years: the portion ends where its days add up to a lot.
-  select array_agg(c.id), array_agg(c.user_id), array_agg(c.stale_from), array_agg(c.stale_to)
-  into ids, owners, first_days, last_days
-  from (select m.*, sum(m.stale_to - m.stale_from + 1) over (order by m.id) as days, row_number() over (order by m.id) as n
-        from (select k.id, k.user_id, k.stale_from, k.stale_to
-              from public.wt_engine_marks k join public.wt_profiles p on p.id = k.id
-              where k.stale_from is not null and k.id between first_id and last_id
-              order by k.id
-              limit greatest(max_profiles, 0)
-              for key share of p skip locked
-              for no key update of k skip locked) m) c
-  where c.n = 1 or c.days <= 200000;
-  if ids is null then
-    return 0;
-  end if;
+-- Input: wt_engine_marks (stale_from, stale_to), validated readings of the source that counts, loads of workouts.
+-- Output: wt_daily_values, wt_training_loads of active minutes, and in the marks which days have to be scored.
+-- Locks: profiles (key share), then their marks; both in the order of their ids, and only those that are free.
+-- Planner settings: docs/reference/sql.md. The functions that `roll_up` calls run under its settings.
 
-  with claimed as materialized (
-    select * from unnest(ids, owners, first_days, last_days) as c (profile_id, user_id, first_day, last_day)
-  ), input as (
+-- What the readings and workouts of the claimed days come to, a row for each day that has anything. Values are added up in the
+-- order of their size and not of their rows, so that the same readings give the same bits in whatever order they arrived.
+create or replace function wt_private.summed_days(claimed wt_private.claimed_days[]) returns table (
+  profile_id uuid, user_id uuid, local_date date, sleep double precision, stress double precision, vo2max double precision,
+  steps double precision, hr double precision, hrv double precision, calories double precision, distance double precision,
+  active_minutes double precision, weight double precision, body_fat double precision, blood_pressure double precision,
+  spo2 double precision, training_load double precision, active_source public.wt_metric_source, other_minutes double precision)
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+  with input as (
     select c.profile_id, c.user_id, r.local_date, r.metric_type, r.source, r.value,
            null::double precision as minutes, null::double precision as load
-    from claimed c
+    from unnest(claimed) c
     cross join lateral (
       select m.local_date, m.metric_type, min(m.source) as source,
              sum(m.value_num order by m.value_num)
@@ -2275,26 +2464,8 @@ begin
         and m.validation_status = 'validated' and m.is_primary and m.value_num is not null
       group by m.local_date, m.metric_type) r
     union all
-    select c.profile_id, c.user_id, l.day, null, null, null, l.minutes, l.load
-    from claimed c
-    cross join lateral (
-      -- A load is all of its first day's, but its minutes are those of each day that it lasts: at most two more. Where somebody has
-      -- travelled since, the clock of then isn't known, and it counts as begun at midnight.
-      select d.day, sum(d.minutes order by d.minutes) as minutes, sum(d.load order by d.load) as load
-      from public.wt_training_loads t
-      join public.wt_workouts w on w.id = t.workout_id
-      join public.wt_users u on u.id = t.user_id
-      cross join lateral (
-        select case when b.begun::date = t.load_date then extract(epoch from b.begun::time)::double precision / 60 else 0 end
-        from (select w.start_time at time zone u.timezone as begun) b) b (minute)
-      cross join lateral (
-        select t.load_date + n as day, case when n = 0 then t.training_load end as load,
-               least(b.minute + t.duration_minutes, 1440 * (n + 1)) - greatest(b.minute, 1440 * n) as minutes
-        from generate_series(0, 2) n
-        where n = 0 or b.minute + t.duration_minutes > 1440 * n) d
-      where t.profile_id = c.profile_id and t.user_id = c.user_id and t.load_date between c.first_day - 2 and c.last_day
-        and t.load_type <> 'active_minutes' and d.day between c.first_day and c.last_day
-      group by d.day) l
+    select l.profile_id, l.user_id, l.day, null, null, null, l.minutes, l.load
+    from wt_private.workout_days(claimed) l
   ), pivoted as (
     select i.profile_id, i.user_id, i.local_date,
            max(i.value) filter (where i.metric_type = 'sleep') as sleep,
@@ -2316,11 +2487,27 @@ begin
     group by i.profile_id, i.user_id, i.local_date
     -- The end of yesterday's workout by itself makes no day.
     having count(i.value) > 0 or count(i.load) > 0
+  )
+  select p.profile_id, p.user_id, p.local_date, p.sleep, p.stress, p.vo2max, p.steps, p.hr, p.hrv, p.calories, p.distance,
+         p.active_minutes, p.weight, p.body_fat, p.blood_pressure, p.spo2,
+         case when p.workout_load is null then o.minutes * 4 else p.workout_load + coalesce(o.minutes * 4, 0) end,
+         p.active_source, o.minutes
+  from pivoted p
+  -- Minutes in motion that no workout of the day has counted; no day has more than its own.
+  cross join lateral (
+    select case when p.active_minutes is not null
+                then least(greatest(p.active_minutes - p.workout_minutes, 0), 1440) end as minutes) o;
+end $$;
+
+-- Writes the claimed days: daily values, loads of active minutes, and in the marks that the days are summed up and which of them
+-- have to be scored. A row that says what it should is not touched; a row of a day that has nothing any more goes.
+create or replace function wt_private.write_days(claimed wt_private.claimed_days[]) returns void
+language plpgsql security invoker set search_path = '' as $$
+begin
+  with claim as materialized (
+    select * from unnest(claimed)
   ), day as materialized (
-    -- Minutes in motion that no workout of the day has counted; no day has more than its own.
-    select p.*, case when p.active_minutes is not null
-                     then least(greatest(p.active_minutes - p.workout_minutes, 0), 1440) end as other_minutes
-    from pivoted p
+    select * from wt_private.summed_days(claimed)
   ), active as (
     insert into public.wt_training_loads as l
       (user_id, profile_id, metric_source, load_date, load_type, duration_minutes, intensity_factor)
@@ -2332,7 +2519,7 @@ begin
       where (l.metric_source, l.duration_minutes, l.intensity_factor)
         is distinct from (excluded.metric_source, excluded.duration_minutes, excluded.intensity_factor)
   ), inactive as (
-    delete from public.wt_training_loads l using claimed c
+    delete from public.wt_training_loads l using claim c
     where l.profile_id = c.profile_id and l.user_id = c.user_id and l.load_date between c.first_day and c.last_day
       and l.load_type = 'active_minutes'
       and not exists (select from day d where d.profile_id = l.profile_id and d.local_date = l.load_date
@@ -2342,9 +2529,7 @@ begin
       (user_id, profile_id, local_date, sleep, stress, vo2max, steps, hr, hrv, calories, distance, active_minutes, weight,
        body_fat, blood_pressure, spo2, training_load)
     select d.user_id, d.profile_id, d.local_date, d.sleep, d.stress, d.vo2max, d.steps, d.hr, d.hrv, d.calories, d.distance,
-           d.active_minutes, d.weight, d.body_fat, d.blood_pressure, d.spo2,
-           case when d.workout_load is null then d.other_minutes * 4
-                else d.workout_load + coalesce(d.other_minutes * 4, 0) end
+           d.active_minutes, d.weight, d.body_fat, d.blood_pressure, d.spo2, d.training_load
     from day d
     on conflict (profile_id, local_date) do update
       set sleep = excluded.sleep, stress = excluded.stress, vo2max = excluded.vo2max, steps = excluded.steps,
@@ -2359,7 +2544,7 @@ begin
              excluded.blood_pressure, excluded.spo2, excluded.training_load)
     returning v.profile_id, v.local_date
   ), emptied as (
-    delete from public.wt_daily_values v using claimed c
+    delete from public.wt_daily_values v using claim c
     where v.profile_id = c.profile_id and v.local_date between c.first_day and c.last_day
       and not exists (select from day d where d.profile_id = v.profile_id and d.local_date = v.local_date)
     returning v.profile_id, v.local_date
@@ -2371,20 +2556,83 @@ begin
   update public.wt_engine_marks m
   set stale_from = null, stale_to = null, updated_at = now(),
       score_from = least(m.score_from, n.first_day), score_to = greatest(m.score_to, n.last_day)
-  from claimed c left join changed n using (profile_id)
+  from claim c left join changed n using (profile_id)
   where m.id = c.profile_id;
-  return cardinality(ids);
 end $$;
-grant execute on function wt_private.roll_up(uuid, uuid, integer) to service_role;
+grant execute on function wt_private.summed_days(wt_private.claimed_days[]), wt_private.write_days(wt_private.claimed_days[])
+  to service_role;
+
+-- sql/50_recovery/21_roll_up.sql
+
+-- Flow 8: which marked days are summed up next, and what workouts contribute to them. 21_daily_values.sql has what is done with them.
+-- Locks and planner settings: see there.
+
+-- The minutes and loads of workouts on each of the claimed days. A load counts in full on its first day, its minutes on each day
+-- that it lasts: at most two more. Where the person has travelled since, the clock of that time isn't known, and the workout counts
+-- as begun at midnight.
+create or replace function wt_private.workout_days(claimed wt_private.claimed_days[]) returns table (
+  profile_id uuid, user_id uuid, day date, minutes double precision, load double precision)
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+  select c.profile_id, c.user_id, l.day, l.minutes, l.load
+  from unnest(claimed) c
+  cross join lateral (
+    select d.day, sum(d.minutes order by d.minutes) as minutes, sum(d.load order by d.load) as load
+    from public.wt_training_loads t
+    join public.wt_workouts w on w.id = t.workout_id
+    join public.wt_users u on u.id = t.user_id
+    cross join lateral (
+      select case when b.begun::date = t.load_date then extract(epoch from b.begun::time)::double precision / 60 else 0 end
+      from (select w.start_time at time zone u.timezone as begun) b) b (minute)
+    cross join lateral (
+      select t.load_date + n as day, case when n = 0 then t.training_load end as load,
+             least(b.minute + t.duration_minutes, 1440 * (n + 1)) - greatest(b.minute, 1440 * n) as minutes
+      from generate_series(0, 2) n
+      where n = 0 or b.minute + t.duration_minutes > 1440 * n) d
+    where t.profile_id = c.profile_id and t.user_id = c.user_id and t.load_date between c.first_day - 2 and c.last_day
+      and t.load_type <> 'active_minutes' and d.day between c.first_day and c.last_day
+    group by d.day) l;
+end $$;
+
+-- Claims up to `max_profiles` marks with days to sum up, of the profiles from `first_id` to `last_id`, and writes these days. Returns
+-- how many marks it claimed. Skips marks that another session is changing: they are left for the next call.
+--
+-- Claiming and reading are separate statements on purpose. What is read was committed after the mark was taken, so a change that is
+-- not seen here has yet to set its mark.
+create or replace function wt_private.roll_up(first_id uuid, last_id uuid, max_profiles integer) returns integer
+language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off set jit = off as $$
+declare
+  claimed wt_private.claimed_days[];
+begin
+  -- A first import may mark years: the portion ends where its days add up to a lot.
+  select array_agg((c.id, c.user_id, c.stale_from, c.stale_to)::wt_private.claimed_days) into claimed
+  from (select m.*, sum(m.stale_to - m.stale_from + 1) over (order by m.id) as days, row_number() over (order by m.id) as n
+        from (select k.id, k.user_id, k.stale_from, k.stale_to
+              from public.wt_engine_marks k join public.wt_profiles p on p.id = k.id
+              where k.stale_from is not null and k.id between first_id and last_id
+              order by k.id
+              limit greatest(max_profiles, 0)
+              for key share of p skip locked
+              for no key update of k skip locked) m) c
+  where c.n = 1 or c.days <= 200000;
+  if claimed is null then
+    return 0;
+  end if;
+  perform wt_private.write_days(claimed);
+  return cardinality(claimed);
+end $$;
+grant execute on function wt_private.roll_up(uuid, uuid, integer), wt_private.workout_days(wt_private.claimed_days[])
+  to service_role;
 
 -- sql/10_people/22_hold.sql
 
--- Whoever writes what belongs to people holds them first, in one order for everybody.
+-- Locks on people: a session that writes for people locks them first, and all sessions do so in the same order.
 
--- Whoever writes readings holds their person until the end of the transaction: two phones, a phone and a batch, a phone
--- and the background job take turns, so that each settles what the other one wrote and none waits in a circle. A lock
--- on a row, for there are no more advisory locks than memory was set aside for. Service connections speak for many
--- people and hold each one as their rows come in: two that do so at once send their rows in the order of user_id.
+-- Trigger: locks the caller's row of wt_users until the end of the transaction. So two phones, or a phone and the background job, take
+-- turns: each sees what the other wrote, and no two deadlock. A row lock, because the number of advisory locks is limited. Service
+-- connections write for many people and lock each one when its rows arrive; two of them at once send rows in the order of user_id.
 create or replace function wt_private.hold_person() returns trigger
 language plpgsql set search_path = '' as $$
 declare
@@ -2394,9 +2642,8 @@ begin
   return null;
 end $$;
 
--- A worker writes for many people at once and holds each of them first, as everybody does who writes readings. In the order
--- in which deleting an account takes the same rows, so that neither waits for the other in a circle. SECURITY DEFINER
--- because the first of these rows is GoTrue's.
+-- Locks the rows of several people, in the order in which deleting an account takes the same rows. SECURITY DEFINER because the first
+-- of these rows is GoTrue's.
 create or replace function wt_private.hold_people(user_ids uuid[]) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -2407,11 +2654,13 @@ grant execute on function wt_private.hold_people(uuid[]) to service_role;
 
 -- sql/20_readings/22_judge.sql
 
--- The verdict on raw readings.
+-- Flow 2: raw readings become validated or rejected.
+--
+-- Input: raw readings. Output: their status. Locks: people and readings, only those that are free. Planner settings:
+-- docs/reference/sql.md.
 
--- Judges up to `max_rows` raw readings of the profiles from `first_id` to `last_id`; answers how many it judged. Readings of people
--- whose readings somebody else is just writing are left for the next time. When a reading was said last, the server knows: that is
--- what "future" is measured by.
+-- Validates up to `max_rows` raw readings of the profiles from `first_id` to `last_id`. Returns how many. Skips people whose readings
+-- another session is writing. "In the future" is measured by the server's time of the reading's last change.
 create or replace function wt_private.judge(first_id uuid, last_id uuid, max_rows integer) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
@@ -2438,16 +2687,20 @@ grant execute on function wt_private.judge(uuid, uuid, integer) to service_role;
 
 -- sql/40_providers/22_settle.sql
 
--- Flows 3 and 4, the far end of the queue: what became of each event and what it said are written together.
+-- Flows 3 and 4, the far end of the queue: what became of each event is written together with what it reported.
+--
+-- Input: a worker's results. Output: wt_webhook_events, wt_error_log, and what 21_provider_rows.sql writes.
+-- Locks: people first, in the order in which deleting an account takes them, then events in the order of their ids.
+-- Planner settings: docs/reference/sql.md.
 
--- Writes the results that are still `worker`'s to write, all or nothing; answers how many were
--- {processed, retried, waiting, dead, lost}. A check or a key that a result offends is an error.
-create or replace function wt_private.write_results(worker text, results jsonb) returns bigint[]
+-- Writes the results of events that `worker` still holds, all or nothing. Returns how many had which outcome; `lost` are those that
+-- it doesn't hold any more. Errors: a check or a key that a result offends.
+create or replace function wt_private.write_results(worker text, results jsonb) returns wt_private.settled_counts
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   ids constant uuid[] := array(select (r.item ->> 'id')::uuid from jsonb_array_elements(results) r (item));
   held wt_private.held_event[];
-  tally bigint[];
+  counts wt_private.settled_counts;
 begin
   -- People before events: whoever deletes a person comes in this order.
   perform wt_private.hold_people(array(
@@ -2504,23 +2757,25 @@ begin
       'context', jsonb_build_object('event_id', s.id, 'event_type', s.event_type, 'attempts', s.attempts)))
     from settled s where s.outcome = 'dead'
   )
-  select array[count(*) filter (where s.outcome = 'processed'), count(*) filter (where s.outcome = 'retry'),
-               count(*) filter (where s.outcome in ('wait', 'release')), count(*) filter (where s.outcome = 'dead'),
-               jsonb_array_length(results) - count(*)]
-  into tally
+  select count(*) filter (where s.outcome = 'processed'), count(*) filter (where s.outcome = 'retry'),
+         count(*) filter (where s.outcome in ('wait', 'release')), count(*) filter (where s.outcome = 'dead'),
+         jsonb_array_length(results) - count(*)
+  into counts
   from settled s
   where (select count(*) from logged) >= 0;
-  return tally;
+  return counts;
 end $$;
 
--- Writes results so that one which the database refuses doesn't hold up the others: it is looked for by halves, and becomes a
--- failed attempt that says which check it offended. (Not what it said: that may be somebody's reading.)
-create or replace function wt_private.settle_results(worker text, results jsonb) returns bigint[]
+-- Writes results so that one which the database refuses doesn't hold up the others. Bisects the batch to isolate the offending
+-- result, then records it as a failed attempt that names the violated constraint. (Not the value: that may be a person's reading.)
+create or replace function wt_private.settle_results(worker text, results jsonb) returns wt_private.settled_counts
 language plpgsql security invoker set search_path = '' as $$
 declare
   half constant integer := jsonb_array_length(results) / 2;
   state text;
   offended text;
+  one wt_private.settled_counts;
+  other wt_private.settled_counts;
 begin
   begin
     return wt_private.write_results(worker, results);
@@ -2532,21 +2787,23 @@ begin
       'id', results -> 0 ->> 'id', 'outcome', 'retry',
       'error', concat_ws(' ', 'refused_by_database:', state, nullif(offended, '')))));
   end if;
-  return array(
-    select t.one + t.other
-    from unnest(
-      wt_private.settle_results(worker, jsonb_path_query_array(results, '$[0 to $n]', jsonb_build_object('n', half - 1))),
-      wt_private.settle_results(worker, jsonb_path_query_array(results, '$[$n to last]', jsonb_build_object('n', half)))
-    ) with ordinality t (one, other, n)
-    order by t.n);
+  one := wt_private.settle_results(
+    worker, jsonb_path_query_array(results, '$[0 to $n]', jsonb_build_object('n', half - 1)));
+  other := wt_private.settle_results(
+    worker, jsonb_path_query_array(results, '$[$n to last]', jsonb_build_object('n', half)));
+  return (one.processed + other.processed, one.retried + other.retried, one.waiting + other.waiting, one.dead + other.dead,
+          one.lost + other.lost)::wt_private.settled_counts;
 end $$;
 grant execute on function wt_private.settle_results(text, jsonb), wt_private.write_results(text, jsonb) to service_role;
 
 -- sql/50_recovery/22_recovery.sql
 
--- Flow 8: recovery scores of claimed profiles, and the explanation of any one of them. What a score is is decided by the
--- aggregate welltrack.recovery, which is given a person's daily values of the day and the thirty before; and where those are too
--- few for a baseline (who wears a watch every third day), the last ones before them.
+-- Flow 8: recovery scores of claimed profiles.
+--
+-- Input: wt_daily_values. Output: wt_recovery_scores. Locks: none of its own; the caller holds the marks.
+-- The aggregate welltrack.recovery decides what a score is. It gets a person's daily values of the day and the thirty before, and
+-- where those are too few for a baseline (a watch that is worn every third day), the last ones before them.
+-- Planner settings: docs/reference/sql.md.
 
 -- One day's score from all that may count in it: the long way, which answers the same for everybody.
 create or replace function wt_private.recovery(profile_id uuid, day date, sleep_target double precision) returns welltrack.recovery_day
@@ -2590,11 +2847,9 @@ language sql stable security invoker set search_path = '' set enable_seqscan = o
 $$;
 grant execute on function wt_private.last_dependent(uuid, date) to service_role;
 
--- Scores the days from `first_days` to `last_days` of the profiles `ids`, whose marks the caller holds; answers how many rows it
--- wrote. Rows that say what they should are not touched, and those of days that have nothing to go by any more go.
-create or replace function wt_private.score_days(
-  ids uuid[], owners uuid[], sleep_targets double precision[], first_days date[], last_days date[]
-) returns integer
+-- Scores the days of the claimed profiles, whose marks the caller holds. Returns how many rows it wrote. A row that says what it
+-- should is not touched; a row of a day without any input goes.
+create or replace function wt_private.score_days(claimed wt_private.claimed_profile[]) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off
 set enable_hashjoin = off set enable_bitmapscan = off set enable_material = off set enable_memoize = off set jit = off
 set plan_cache_mode = force_generic_plan as $$
@@ -2609,7 +2864,7 @@ begin
            case when (s.r).days_missing > 0 or (s.r).hr_component is null and ((s.r).raw_data).resting_hr_bpm is not null
                 then wt_private.recovery(c.profile_id, c.day, c.sleep_target) else s.r end as r
     from (select u.profile_id, u.user_id, u.sleep_target, u.first_day + generate_series(0, u.last_day - u.first_day) as day
-          from unnest(ids, owners, sleep_targets, first_days, last_days) u (profile_id, user_id, sleep_target, first_day, last_day)
+          from unnest(claimed) u
           offset 0) c
     cross join lateral (
       select welltrack.recovery(c.day, c.sleep_target, v.local_date, v.stress, v.sleep, v.hr, v.training_load) as r
@@ -2640,23 +2895,138 @@ begin
   get diagnostics rows_written = row_count;
   return rows_written;
 end $$;
-grant execute on function wt_private.score_days(uuid[], uuid[], double precision[], date[], date[]) to service_role;
+grant execute on function wt_private.score_days(wt_private.claimed_profile[]) to service_role;
+
+-- sql/20_readings/23_batch.sql
+
+-- Flow 2: what a phone's batch becomes. public.ingest_health_metrics checks the batch and calls this.
+-- Planner settings and the session variable wt.batch: docs/reference/sql.md.
+
+-- What is in a batch for profile `target` of person `owner`, and the stored row that each reading belongs to: found by the provider's
+-- name for the record, or by its identity where it has no name. `moved`: it has another period than its row; `changed`: another value
+-- or another record. Rows for rejected and merged records have an `outcome` and a `reason` only.
+create or replace function wt_private.batch_readings(owner uuid, target uuid, list jsonb, payload text) returns table (
+  ordinal integer, outcome text, reason text, source public.wt_metric_source, metric_type public.wt_metric_type,
+  value_num double precision, value_text text, unit text, start_time timestamptz, end_time timestamptz, recorded_at timestamptz,
+  source_record_id text, ingestion_version text, dedupe_hash bytea, stored_id uuid, moved boolean, changed boolean)
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+  select i.ordinal, i.outcome, i.reason, i.src, i.metric, i.value_num, i.value_text, i.unit, i.start_time, i.end_time, i.recorded_at,
+         i.source_record_id, i.ingestion_version, i.dedupe_hash, e.id, e.dedupe_hash <> i.dedupe_hash,
+         e.value_num is distinct from i.value_num or e.value_text is distinct from i.value_text
+           or e.raw_payload_json is distinct from list -> i.ordinal
+  from (select n.*, n.source::public.wt_metric_source as src, n.metric_type::public.wt_metric_type as metric
+        from welltrack.native_metrics(owner, target, payload) n) i
+  left join lateral (
+    (select m.id, m.dedupe_hash, m.value_num, m.value_text, m.raw_payload_json from public.wt_health_metrics m
+     where m.user_id = owner and m.source_record_id = i.source_record_id and m.source = i.src
+       and m.metric_type = i.metric
+     limit 1)
+    union all
+    (select m.id, m.dedupe_hash, m.value_num, m.value_text, m.raw_payload_json from public.wt_health_metrics m
+     where i.source_record_id is null and m.user_id = owner and m.dedupe_hash = i.dedupe_hash
+     limit 1)) e on i.dedupe_hash is not null;
+end $$;
+
+-- Writes a batch for profile `target` of person `owner`, whom the caller holds: `list` are its records, `payload` is the whole batch
+-- as text, `zone` the person's time zone. Returns the answer of public.ingest_health_metrics.
+--
+-- What is written is found by lists of ids and hashes: a join may read all that the person ever sent.
+create or replace function wt_private.write_batch(owner uuid, target uuid, zone text, list jsonb, payload text) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+  answer jsonb;
+begin
+  with batch as materialized (
+    select * from wt_private.batch_readings(owner, target, list, payload)
+  ), placed as materialized (
+    -- What has to be written. A row that moves away with its name leaves its period free: what the batch has there is a
+    -- new reading.
+    select f.*, list -> f.ordinal as record,
+           (welltrack.day_anchor(welltrack.enum_label(f.metric_type), f.start_time, f.end_time) at time zone zone)::date
+             as local_date,
+           case when f.moved or f.stored_id not in (select v.stored_id from batch v where v.moved)
+                then f.stored_id end as old_id
+    from batch f
+    where f.dedupe_hash is not null
+      and (f.changed or f.moved or f.stored_id is null or f.stored_id in (select v.stored_id from batch v where v.moved))
+  ), gone as (
+    -- A record whose period moved gets a new identity: its old row, and whatever stood at the new identity, give way.
+    delete from public.wt_health_metrics m
+    where m.user_id = owner and m.id = any (array(
+      select f.old_id from placed f where f.moved
+      union all
+      select e.id from public.wt_health_metrics e
+      where e.user_id = owner and e.dedupe_hash = any (array(select f.dedupe_hash from placed f where f.moved))))
+    returning m.id
+  ), revised as (
+    update public.wt_health_metrics m
+    set value_num = f.value_num, value_text = f.value_text, raw_payload_json = f.record,
+        recorded_at = coalesce(f.recorded_at, m.recorded_at), ingestion_source_version = f.ingestion_version
+    from placed f
+    where m.id = any (array(select v.old_id from placed v)) and m.id = f.old_id and f.changed and not coalesce(f.moved, false)
+    returning m.id
+  ), added as (
+    insert into public.wt_health_metrics as m
+      (id, user_id, profile_id, source, metric_type, value_num, value_text, unit, start_time, end_time, local_date,
+       recorded_at, raw_payload_json, source_record_id, ingestion_source_version)
+    select coalesce(f.old_id, welltrack.uuid_v7()), owner, target, f.source, f.metric_type, f.value_num, f.value_text,
+           f.unit, f.start_time, f.end_time, f.local_date, coalesce(f.recorded_at, now()), f.record,
+           f.source_record_id, f.ingestion_version
+    from placed f
+    where (f.old_id is null or f.moved) and (select count(*) from gone) >= 0
+    on conflict (user_id, dedupe_hash) do update
+      set value_num = excluded.value_num, value_text = excluded.value_text,
+          raw_payload_json = excluded.raw_payload_json, recorded_at = excluded.recorded_at,
+          source_record_id = coalesce(excluded.source_record_id, m.source_record_id),
+          ingestion_source_version = excluded.ingestion_source_version
+      where (m.value_num, m.value_text, m.raw_payload_json, m.source_record_id) is distinct from
+            (excluded.value_num, excluded.value_text, excluded.raw_payload_json,
+             coalesce(excluded.source_record_id, m.source_record_id))
+    returning m.id, m.xmax = 0 as fresh
+  ), tally as (
+    -- A moved row went and came again: it counts as updated.
+    select (select count(*) filter (where a.fresh) from added a) - n.moved as inserted,
+           (select count(*) from revised) + (select count(*) filter (where not a.fresh) from added a) + n.moved as updated
+    from (select count(*) filter (where f.moved) as moved from placed f) n
+  )
+  select jsonb_build_object(
+    'received', count(*),
+    'inserted', (select t.inserted from tally t),
+    'updated', (select t.updated from tally t),
+    'unchanged', count(*) filter (where i.outcome = 'row') - (select t.inserted + t.updated from tally t),
+    'merged', count(*) filter (where i.outcome = 'merged'),
+    'rejected', count(*) filter (where i.outcome = 'rejected'),
+    'rejections', coalesce(
+      jsonb_agg(jsonb_build_object('index', i.ordinal, 'reason', i.reason) order by i.ordinal)
+        filter (where i.outcome = 'rejected'), '[]'))
+  into answer
+  from batch i;
+  return answer;
+end $$;
+grant execute on function wt_private.batch_readings(uuid, uuid, jsonb, text), wt_private.write_batch(uuid, uuid, text, jsonb, text)
+  to authenticated, service_role;
 
 -- sql/40_providers/23_tokens.sql
 
--- How tokens are written down in an answer.
+-- How encrypted tokens are written in an answer.
 
--- Postgres breaks base64 into lines; nobody else does.
+-- Base64 without the line breaks that Postgres puts in.
 create or replace function wt_private.base64(bytea) returns text
 language sql immutable parallel safe set search_path = '' as $$ select translate(encode($1, 'base64'), E'\n', '') $$;
 grant execute on function wt_private.base64(bytea) to service_role;
 
 -- sql/50_recovery/23_forecasts.sql
 
--- Flow 8: where each active goal's metric is heading. The line, its uncertainty and the words are the extension's; here is which
--- days go in and what is kept.
+-- Flow 8: where each active goal's metric is heading. The extension computes the line, its uncertainty and the sentence; this file
+-- chooses the days that go in and keeps the results.
+--
+-- Input: wt_goals, wt_daily_values, wt_baselines. Output: wt_forecasts.
+-- Locks: goals without a forecast (key share); the caller holds the marks. Planner settings: docs/reference/sql.md.
 
--- A goal is kept in canonical units whatever door it comes in by, and what was forecast for another target is no forecast.
+-- Keeps a goal in canonical units, whichever interface it arrives by.
 create or replace function wt_private.admit_goal() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -2666,11 +3036,71 @@ begin
   return new;
 end $$;
 
--- Forecasts the active goals of the profiles `ids` (`units` are their people's), whose marks the caller holds, from the thirty
--- days that end with `as_of`; answers how many rows it wrote. A forecast of a later day stays: that run knew more. Before the
--- metric's baseline is there, a forecast only says so. What adds up in the course of a day counts once the day is over where the
--- person is: half a day's steps would look like a bad day's.
-create or replace function wt_private.forecast_goals(ids uuid[], units text[], as_of date) returns integer
+-- What the active goals of the claimed profiles lead to, from the thirty days that end with `as_of`; `place` is where the goal's
+-- forecast lies, null if it has none yet. Goals whose forecast is of a later day are left out: that run knew more. Before the
+-- metric's baseline is complete, a forecast says only that it is calibrating. What adds up in the course of a day counts once the
+-- day is over where the person is: half a day's steps would look like a bad day.
+-- `offset 0`: what is computed from a row is computed once, however many columns are taken from it.
+create or replace function wt_private.goal_forecasts(claimed wt_private.claimed_profile[], as_of date) returns table (
+  place tid, goal_id uuid, user_id uuid, profile_id uuid, metric_type public.wt_metric_type, status public.wt_forecast_status,
+  current_value double precision, target_value double precision, slope_per_day double precision, intercept double precision,
+  r_squared double precision, projected_date date, projected_low date, projected_high date, confidence double precision,
+  data_points integer, narrative text)
+language plpgsql stable security invoker set search_path = '' as $$
+#variable_conflict use_column
+begin
+  return query
+  select o.ctid, t.goal_id, t.user_id, t.profile_id, t.metric_type, s.status, t.latest, t.target_value,
+         (t.known).slope_per_day, (t.known).intercept, (t.known).r_squared, (t.p).projected_date,
+         (t.p).projected_low, (t.p).projected_high, (t.p).confidence, (t.line).n::integer,
+         welltrack.forecast_narrative(
+           t.metric_type::text, s.status::text, t.latest, t.target_value, (t.known).slope_per_day, (t.p).projected_date,
+           (t.p).projected_low, (t.p).projected_high, (t.p).confidence, units => t.units, deadline => t.deadline)
+  from (
+    select k.*, welltrack.forecast(k.known, k.target_value, k.direction::text, k.latest, $2, k.deadline) as p
+    from (
+      select f.*, case when not f.calibrating then f.line end as known
+      from (
+        select g.id as goal_id, g.user_id, g.profile_id, g.metric_type, g.target_value, g.direction, g.deadline, c.units,
+               v.line, v.known_values[cardinality(v.known_values)] as latest,
+               (v.line).n < 14 and not exists (
+                 select from public.wt_baselines b
+                 where b.profile_id = g.profile_id and b.metric_type = g.metric_type
+                   and b.data_points_count = 14) as calibrating
+        from unnest(claimed) c
+        join public.wt_goals g on g.profile_id = c.profile_id and g.is_active
+        cross join lateral (
+          select case when g.metric_type in ('steps', 'calories', 'distance', 'active_minutes')
+                      then (select least($2, (now() at time zone u.timezone)::date - 1)
+                            from public.wt_users u where u.id = g.user_id)
+                      else $2 end as last_day
+          offset 0) e
+        cross join lateral (
+          select welltrack.linear_regression(d.value, d.local_date) as line,
+                 array_agg(d.value) filter (where d.value is not null) as known_values
+          from (select v.local_date,
+                       case g.metric_type
+                         when 'weight' then v.weight when 'steps' then v.steps when 'sleep' then v.sleep
+                         when 'active_minutes' then v.active_minutes when 'hr' then v.hr when 'body_fat' then v.body_fat
+                         when 'vo2max' then v.vo2max when 'hrv' then v.hrv when 'stress' then v.stress
+                         when 'distance' then v.distance when 'calories' then v.calories
+                         when 'blood_pressure' then v.blood_pressure when 'spo2' then v.spo2 end as value
+                from public.wt_daily_values v
+                where v.profile_id = g.profile_id and v.local_date between $2 - 29 and e.last_day
+                -- The index gives this order; it makes the last of the values the latest.
+                order by v.local_date) d) v
+        offset 0) f
+      offset 0) k
+    offset 0) t
+  cross join lateral (
+    values (case when t.calibrating then 'calibrating' else (t.p).status::public.wt_forecast_status end)) s (status)
+  left join public.wt_forecasts o on o.goal_id = t.goal_id
+  where (o.as_of <= $2) is not false;
+end $$;
+
+-- Forecasts the active goals of the claimed profiles, whose marks the caller holds. Returns how many rows it wrote. A row that says
+-- what it should is not touched.
+create or replace function wt_private.forecast_goals(claimed wt_private.claimed_profile[], as_of date) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off
 set enable_hashjoin = off set enable_bitmapscan = off set enable_material = off set enable_memoize = off set jit = off
 set plan_cache_mode = force_generic_plan set work_mem = '64MB' as $$
@@ -2678,53 +3108,7 @@ declare
   rows_written integer;
 begin
   with told as materialized (
-    -- `offset 0`: what is made of a row is made once, however many columns are taken from it.
-    select o.ctid as place, t.goal_id, t.user_id, t.profile_id, t.metric_type, s.status, t.latest as current_value,
-           t.target_value, (t.known).slope_per_day, (t.known).intercept, (t.known).r_squared, (t.p).projected_date,
-           (t.p).projected_low, (t.p).projected_high, (t.p).confidence, (t.line).n::integer as data_points,
-           welltrack.forecast_narrative(
-             t.metric_type::text, s.status::text, t.latest, t.target_value, (t.known).slope_per_day, (t.p).projected_date,
-             (t.p).projected_low, (t.p).projected_high, (t.p).confidence, units => t.units, deadline => t.deadline) as narrative
-    from (
-      select k.*, welltrack.forecast(k.known, k.target_value, k.direction::text, k.latest, as_of, k.deadline) as p
-      from (
-        select f.*, case when not f.calibrating then f.line end as known
-        from (
-          select g.id as goal_id, g.user_id, g.profile_id, g.metric_type, g.target_value, g.direction, g.deadline, c.units,
-                 v.line, v.known_values[cardinality(v.known_values)] as latest,
-                 (v.line).n < 14 and not exists (
-                   select from public.wt_baselines b
-                   where b.profile_id = g.profile_id and b.metric_type = g.metric_type
-                     and b.data_points_count = 14) as calibrating
-          from unnest(ids, units) c (profile_id, units)
-          join public.wt_goals g on g.profile_id = c.profile_id and g.is_active
-          cross join lateral (
-            select case when g.metric_type in ('steps', 'calories', 'distance', 'active_minutes')
-                        then (select least(as_of, (now() at time zone u.timezone)::date - 1)
-                              from public.wt_users u where u.id = g.user_id)
-                        else as_of end as last_day
-            offset 0) e
-          cross join lateral (
-            select welltrack.linear_regression(d.value, d.local_date) as line,
-                   array_agg(d.value) filter (where d.value is not null) as known_values
-            from (select v.local_date,
-                         case g.metric_type
-                           when 'weight' then v.weight when 'steps' then v.steps when 'sleep' then v.sleep
-                           when 'active_minutes' then v.active_minutes when 'hr' then v.hr when 'body_fat' then v.body_fat
-                           when 'vo2max' then v.vo2max when 'hrv' then v.hrv when 'stress' then v.stress
-                           when 'distance' then v.distance when 'calories' then v.calories
-                           when 'blood_pressure' then v.blood_pressure when 'spo2' then v.spo2 end as value
-                  from public.wt_daily_values v
-                  where v.profile_id = g.profile_id and v.local_date between as_of - 29 and e.last_day
-                  -- The index gives this order; it makes the last of the values the latest.
-                  order by v.local_date) d) v
-          offset 0) f
-        offset 0) k
-      offset 0) t
-    cross join lateral (
-      values (case when t.calibrating then 'calibrating' else (t.p).status::public.wt_forecast_status end)) s (status)
-    left join public.wt_forecasts o on o.goal_id = t.goal_id
-    where (o.as_of <= forecast_goals.as_of) is not false
+    select * from wt_private.goal_forecasts(claimed, as_of)
   ), revised as (
     update public.wt_forecasts o
     set metric_type = t.metric_type, status = t.status, as_of = forecast_goals.as_of, current_value = t.current_value,
@@ -2760,43 +3144,39 @@ begin
   select (select count(*) from revised) + (select count(*) from written) into rows_written;
   return rows_written;
 end $$;
-grant execute on function wt_private.forecast_goals(uuid[], text[], date) to service_role;
+grant execute on function wt_private.goal_forecasts(wt_private.claimed_profile[], date),
+  wt_private.forecast_goals(wt_private.claimed_profile[], date) to service_role;
 
 -- sql/50_recovery/24_engine.sql
 
--- Flow 8, when: the night's run over everybody whose days changed, and one person's own on demand. Both do the same: what is
--- marked is worked out and the mark moves on in the same transaction, so that a run that dies has done nothing halfway.
+-- Flow 8: the nightly run over all marked profiles, and the on-demand run of one person. Both do the same: they work off marks and move
+-- each mark on in the same transaction, so that a run that dies has done nothing halfway.
+--
+-- Input: wt_engine_marks. Output: wt_recovery_scores, wt_forecasts, marks. Locks: profiles (key share), then marks, in the order of
+-- their ids; the on-demand run locks its person first. Planner settings: docs/reference/sql.md.
 
--- Whether a run for `as_of` is one that a new goal can be left to: it sees the last day that the profile knows, or at least
--- yesterday in UTC, as the night does. What a run for a day long past says of a goal is not yet an answer.
+-- Whether a run for `as_of` settles a new goal: it sees the last day that the profile has, or at least yesterday in UTC, as the nightly
+-- run does. A run for an earlier day leaves the goal marked.
 create or replace function wt_private.sees_goals(last_day date, as_of date) returns boolean
 language sql stable set search_path = '' as $$
   select $2 >= least(coalesce($1, $2), (now() at time zone 'UTC')::date - 1)
 $$;
 
--- Claims up to `max_profiles` marked profiles from `first_id` to `last_id` and works them out; answers how many, the last of them,
--- and how many scores and forecasts it wrote. Marks that somebody else holds are left. Claiming and reading are separate
--- statements, for the reason given with roll_up, and that goes for a profile's settings too. What follows is planned once for a
--- session: planning it for one person would take longer than doing it.
+-- Claims up to `max_profiles` marked profiles from `first_id` to `last_id` and works them off. Returns how many, the last of them, and
+-- how many scores and forecasts it wrote. Skips marks that another session holds. Claiming and reading are separate statements, for
+-- the reason given with roll_up; that goes for a profile's settings too.
 create or replace function wt_private.engine_portion(
   first_id uuid, last_id uuid, max_profiles integer, as_of date,
   out reached uuid, out profiles integer, out scores integer, out forecasts integer
 ) language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_mergejoin = off
 set enable_hashjoin = off set enable_bitmapscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
-  marks tid[];
-  ids uuid[];
-  owners uuid[];
-  sleep_targets double precision[];
-  units text[];
-  first_days date[];
-  changed_days date[];
-  last_days date[];
-  dependent_days date[];
+  marks wt_private.marked_profile[];
+  claimed wt_private.claimed_profile[];
 begin
-  -- The profile is held, and first, as by whoever deletes it: they wait for us, and we pass by what they hold.
-  select array_agg(c.place), array_agg(c.id), array_agg(c.user_id), array_agg(c.score_from), array_agg(c.score_to)
-  into marks, ids, owners, first_days, changed_days
+  -- Lock the profile before the mark, in the same order as deletion, so that a concurrent delete blocks instead of deadlocking. SKIP
+  -- LOCKED passes over profiles that are being deleted.
+  select array_agg((c.place, c.id, c.user_id, c.score_from, c.score_to)::wt_private.marked_profile) into marks
   from (select k.ctid as place, k.id, k.user_id, k.score_from, k.score_to
         from public.wt_engine_marks k join public.wt_profiles p on p.id = k.id
         where k.id between first_id and last_id
@@ -2805,42 +3185,40 @@ begin
         limit max_profiles
         for key share of p skip locked
         for no key update of k skip locked) c;
-  if ids is null then
+  if marks is null then
     profiles := 0;
     return;
   end if;
   -- After a first import a profile has years to score: the portion ends where its days add up to a lot.
-  select array_agg(c.place), array_agg(c.id), array_agg(c.user_id), array_agg(c.sleep_target_hours), array_agg(c.units),
-         array_agg(c.first_day), array_agg(c.last_day), array_agg(c.dependent_day)
-  into marks, ids, owners, sleep_targets, units, first_days, last_days, dependent_days
+  select array_agg((c.place, c.profile_id, c.user_id, c.sleep_target_hours, c.units, c.first_day, c.last_day, c.dependent_day)
+                   ::wt_private.claimed_profile)
+  into claimed
   from (select m.*, sum(greatest(m.last_day - m.first_day + 1, 0)) over (order by m.n) as days
         from (select u.*, p.sleep_target_hours, p.preferences ->> 'units' as units, least(l.dependent_day, as_of) as last_day,
                      l.dependent_day
-              from unnest(marks, ids, owners, first_days, changed_days) with ordinality
-                u (place, id, user_id, first_day, changed_day, n)
-              join public.wt_profiles p on p.id = u.id
+              from unnest(marks) with ordinality u (place, profile_id, user_id, first_day, changed_day, n)
+              join public.wt_profiles p on p.id = u.profile_id
               cross join lateral (
-                select case when u.changed_day + 30 < as_of then wt_private.last_dependent(u.id, u.changed_day)
+                select case when u.changed_day + 30 < as_of then wt_private.last_dependent(u.profile_id, u.changed_day)
                             else u.changed_day + 30 end as dependent_day
                 offset 0) l) m) c
   where c.n = 1 or c.days <= 100000;
-  profiles := cardinality(ids);
-  reached := ids[profiles];
-  scores := wt_private.score_days(ids, owners, sleep_targets, first_days, last_days);
-  forecasts := wt_private.forecast_goals(ids, units, as_of);
+  profiles := cardinality(claimed);
+  reached := (claimed[profiles]).profile_id;
+  scores := wt_private.score_days(claimed);
+  forecasts := wt_private.forecast_goals(claimed, as_of);
   -- Later days still depend on the last changed ones, and the forecast's window moves on: the mark waits for the next day.
   update public.wt_engine_marks m
   set score_from = case when c.dependent_day >= as_of then greatest(m.score_from, as_of + 1) end,
       score_to = case when c.dependent_day >= as_of then m.score_to end,
       forecast_due = m.forecast_due and not wt_private.sees_goals(m.score_to, as_of), updated_at = now()
   -- Where it was claimed: nobody else has written it since.
-  from unnest(marks, dependent_days) c (place, dependent_day)
+  from unnest(claimed) c
   where m.ctid = c.place;
 end $$;
 
--- Any marked profile, at random by where its mark lies; null where there is none. Engines that begin in different places seldom come
--- upon what another one is working on: two that took turns from the beginning needed a third more time, for each profile that they
--- pass by is locked by both.
+-- A random marked profile, by where its mark lies; null if there is none. Engines that begin in different places seldom meet. Two that
+-- both began at the first profile needed a third more time, since each checks the locks of what it skips.
 create or replace function wt_private.engine_start() returns uuid
 language sql volatile security invoker set search_path = '' set enable_seqscan = off as $$
   select k.id
@@ -2850,8 +3228,8 @@ language sql volatile security invoker set search_path = '' set enable_seqscan =
   limit 1
 $$;
 
--- A run for one person (`only_user`) or for everybody. Begins no portion after its fifth second: it holds marks, and whoever
--- writes readings of the same people waits for it.
+-- A run for one person (`only_user`) or for all (null). Returns the answer of run_performance_engine. Begins no portion after its fifth
+-- second: it holds marks, and sessions that write readings of the same people wait for it.
 create or replace function wt_private.run_engine(as_of date, only_user uuid) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -2868,7 +3246,7 @@ declare
   is_idle boolean := true;
 begin
   if only_user is not null then
-    -- What the person has just sent counts: it is judged first, in turn with whoever writes for them.
+    -- Readings that the person has just sent count: validate them first, taking turns with other writers.
     perform from public.wt_users u where u.id = only_user for no key update;
     for profile in select p.id from public.wt_profiles p where p.user_id = only_user order by p.id loop
       perform wt_private.judge(profile, profile, 20000);
@@ -2910,16 +3288,16 @@ begin
   limit 1;
   is_left := found;
   if is_left and is_idle then
-    -- All of it is in other hands. Holding no mark, so that nobody who has one waits for us, wait until one of them is done:
-    -- whoever calls again finds work, and does not ask in circles. First for somebody who is just deleting the profile.
+    -- Other sessions hold all of it. Wait for one of them, without holding a mark that it could wait for, so that the caller's next
+    -- call finds work instead of polling. Wait for the profile first, in case it is being deleted.
     perform from public.wt_profiles p where p.id = profile for key share;
     perform from public.wt_engine_marks m where m.id = profile for no key update;
   end if;
   return jsonb_build_object('as_of', as_of, 'profiles', profiles, 'scores', scores, 'forecasts', forecasts, 'left', is_left);
 end $$;
 
--- The caller's own run; PT401 without a person. SECURITY DEFINER because people only read what the engine writes; it takes no person, so that nobody can
--- ask for anybody else.
+-- The caller's own run. SECURITY DEFINER because people only read what the engine writes; takes no person, so that a caller can't ask
+-- for another one. Errors: PT401 without a person.
 create or replace function wt_private.run_engine_for_caller(as_of date) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -2936,7 +3314,7 @@ grant execute on function wt_private.sees_goals(date, date), wt_private.run_engi
 
 -- sql/10_people/80_triggers.sql
 
--- The triggers on accounts and profiles.
+-- Triggers on auth.users and wt_profiles.
 
 create or replace trigger keep_primary before delete on public.wt_profiles
   for each row when (old.is_primary) execute function wt_private.keep_primary_profile();
@@ -2972,13 +3350,12 @@ create or replace trigger on_auth_user_created after insert on auth.users
 
 -- sql/20_readings/80_triggers.sql
 
--- The triggers on readings.
+-- Triggers on wt_health_metrics.
 
 create or replace trigger hold before insert or update or delete on public.wt_health_metrics
   for each statement execute function wt_private.hold_person();
 
--- The batch function has done all this for the whole batch and says so; the setting can't be reached through REST, and
--- whoever sets it can only spoil rows of their own.
+-- Not for the rows of a batch function, which has done all this (wt.batch, docs/reference/sql.md).
 create or replace trigger admit before insert on public.wt_health_metrics
   for each row when (current_setting('wt.batch', true) is distinct from 'on')
   execute function wt_private.admit_metric();
@@ -2987,18 +3364,18 @@ create or replace trigger revise before update on public.wt_health_metrics
   for each row execute function wt_private.revise_metric();
 
 create or replace trigger readings_inserted after insert on public.wt_health_metrics referencing new table as new_rows
-  for each statement execute function wt_private.readings_changed();
+  for each statement execute function wt_private.readings_inserted();
 create or replace trigger readings_updated after update on public.wt_health_metrics
   referencing old table as old_rows new table as new_rows
-  for each statement execute function wt_private.readings_changed();
+  for each statement execute function wt_private.readings_updated();
 create or replace trigger readings_deleted after delete on public.wt_health_metrics referencing old table as old_rows
-  for each statement execute function wt_private.readings_changed();
+  for each statement execute function wt_private.readings_deleted();
 
 -- sql/30_training/80_triggers.sql
 
--- The triggers on workouts and training loads.
+-- Triggers on wt_workouts and wt_training_loads.
 
--- What a worker also touches, its person holds first as well.
+-- Workers write workouts too, so a person's own statements lock the person first.
 create or replace trigger hold before insert or update or delete on public.wt_workouts
   for each statement execute function wt_private.hold_person();
 
@@ -3019,18 +3396,18 @@ create or replace trigger loads_deleted after delete on public.wt_training_loads
 
 -- sql/40_providers/80_triggers.sql
 
--- The triggers on connections.
+-- Triggers on wt_health_connections.
 
 create or replace trigger wake after insert or update of is_connected, provider_user_id on public.wt_health_connections
   for each row when (new.is_connected) execute function wt_private.wake_events();
 
--- Before the row goes: a cascade has the owner's rights then, and those of whoever began it afterwards.
+-- Before the row goes: a cascade runs with the owner's rights then, and afterwards with those of the role that began it.
 create or replace trigger forget before delete on public.wt_health_connections
   for each row execute function wt_private.forget_events();
 
 -- sql/50_recovery/80_triggers.sql
 
--- The triggers on daily values, marks, scores, goals and forecasts.
+-- Triggers on daily values, marks, scores, goals and forecasts. The engine sets updated_at itself, so `touch` skips its rows.
 
 create or replace trigger touch before insert or update on public.wt_daily_values
   for each row when (new.updated_at is distinct from now()) execute function wt_private.touch();
@@ -3053,9 +3430,51 @@ create or replace trigger changed after insert or update of profile_id, metric_t
 
 -- sql/00_base/90_api.sql
 
--- What keeps the logs from growing for ever.
+-- The error log's API, and the job that removes old rows of both logs.
 
--- Logs that only grow are a bug. Removes at most `portion` rows of each log past its age; answers how many.
+-- Writes a row to the error log; no other function does. Takes and returns jsonb, as every function that edge functions call.
+--   {"flow", "error_code", "message", "context"?: {}, "retriable"?: bool, "user_id"?: uuid}  ->  {"id": uuid}
+-- Keeps plain values of the context only, and none whose key names a secret, a person or a reading. Replaces what looks like a secret
+-- inside a text. Cuts a message at 2,000 characters and replaces a context over 8 kB by its size, so that logging doesn't fail for
+-- being verbose.
+-- Errors: 22023 not an object, 22P02 not a uuid or boolean, 23502 and 23514 a flow, error_code or message that breaks its check.
+create or replace function public.log_error(jsonb) returns jsonb
+language plpgsql security invoker set search_path = '' as $$
+declare
+  forbidden constant text :=
+    'token|secret|passw|credential|authorization|signature|session|private|api[_-]?key|cookie|jwt|email|phone|'
+    'payload|value|reading|raw|body|steps|stress|sleep|vo2|heart|hrv|(^|_)hr(_|$)|bpm|calorie|distance|weight|pressure|spo2';
+  -- Bearer tokens, JWTs, credentials in a query string or in a URL. Stops at quotes, so that JSON text stays JSON.
+  secret constant text :=
+    '(bearer\s+|eyJ)[a-z0-9._~+/=-]{8,}|(token|secret|password|key|code)=[^&\s"\\]+|//[^/\s@"\\]+:[^/\s@"\\]+@';
+  message constant text := left(regexp_replace($1 ->> 'message', secret, '[secret]', 'gi'), 2000);
+  retriable constant boolean := coalesce(($1 ->> 'retriable')::boolean, false);
+  clean jsonb;
+  new_id uuid := gen_random_uuid();
+begin
+  if jsonb_typeof($1) is distinct from 'object' then
+    raise exception 'log_error takes one JSON object' using errcode = '22023';
+  end if;
+  select regexp_replace(coalesce(jsonb_object_agg(e.key, e.value), '{}')::text, secret, '[secret]', 'gi')::jsonb into clean
+  from jsonb_each(case when jsonb_typeof($1 -> 'context') = 'object' then $1 -> 'context' else '{}' end) e
+  where e.key !~* forbidden and jsonb_typeof(e.value) in ('string', 'number', 'boolean', 'null');
+  if pg_column_size(clean) > 8000 then
+    clean := jsonb_build_object('context_bytes', pg_column_size(clean));
+  end if;
+  begin
+    insert into public.wt_error_log (id, user_id, flow, error_code, message, context, retriable)
+    values (new_id, ($1 ->> 'user_id')::uuid, $1 ->> 'flow', $1 ->> 'error_code', message, clean, retriable);
+  exception when foreign_key_violation then
+    -- The person was deleted meanwhile; the error is still worth knowing.
+    insert into public.wt_error_log (id, flow, error_code, message, context, retriable)
+    values (new_id, $1 ->> 'flow', $1 ->> 'error_code', message, clean, retriable);
+  end;
+  return jsonb_build_object('id', new_id);
+end $$;
+grant execute on function public.log_error(jsonb) to service_role;
+
+-- Removes at most `portion` rows of each log that are older than its limit. Returns how many. SECURITY DEFINER because no role may
+-- delete from the audit log. Errors: 22023 for a limit under 30 days.
 create or replace function public.prune_logs(
   audit_days integer default 400, error_days integer default 90, portion integer default 10000
 ) returns integer language plpgsql security definer set search_path = '' as $$
@@ -3079,20 +3498,18 @@ grant execute on function public.prune_logs(integer, integer, integer) to servic
 
 -- sql/20_readings/90_api.sql
 
--- Flow 2, the door: a phone's batch becomes rows in one transaction.
+-- Flow 2, what apps and schedulers call: a phone's batch, and the background jobs that judge what came in.
 
--- Takes what the native plugin sends: {"source", "ingestion_version", "records": [...]}, or a bare array whose records
--- name their source; at most 10,000 records and 32 MB (64 MB written out). Answers
---   {"received", "inserted", "updated", "unchanged", "merged", "rejected", "rejections": [{"index", "reason"}]}
--- where the five counts add up to `received`: `merged` records were folded into another one of the same batch (repeats:
--- the last one wins; the second half of a blood pressure), `rejections` says why by position in the batch.
---
--- Runs with the caller's rights, so row-level security holds; one transaction: all of it or nothing.
+-- Writes a batch of readings for a profile, in one transaction: all of it or nothing. Runs with the caller's rights, so row-level
+-- security holds.
+--   {"source", "ingestion_version", "records": [...]}, as the native plugin sends it, or a bare array whose records name their source;
+--   at most 10,000 records and 32 MB (64 MB written out)
+--     ->  {"received", "inserted", "updated", "unchanged", "merged", "rejected", "rejections": [{"index", "reason"}]}
+-- The five counts add up to `received`. `merged` records were folded into another one of the same batch (repeats: the last one wins;
+-- the second half of a blood pressure). `rejections` says why, by position in the batch.
 -- Errors: PT404 no such profile (or not the caller's), PT400 not a batch, PT413 too much at once.
--- Without sequential scans, a plan that a session made while the tables were small (this statement's or that of a foreign
--- key's check) still suits them when they have grown; compiling the plan would take longer than running it. One plan for all
--- batches: planning anew for each would copy the batch into the plan. What is written is found by lists of ids and hashes,
--- for a join may read all that the person ever sent.
+-- Locks: the person, so that two batches of one person wait for each other and the second sees what the first wrote.
+-- One plan serves all batches (force_generic_plan): planning anew would copy the batch into the plan. docs/reference/sql.md
 create or replace function public.ingest_health_metrics(profile_id uuid, records jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off
 set plan_cache_mode = force_generic_plan as $$
@@ -3114,7 +3531,6 @@ begin
     raise exception 'the batch is larger than 32 MB, or 64 MB written out' using errcode = 'PT413', hint = 'send fewer records at once';
   end if;
 
-  -- Two batches of one person wait for each other, so that what the second finds is what the first wrote.
   select p.user_id, u.timezone into owner, zone
   from public.wt_profiles p join public.wt_users u on u.id = p.user_id
   where p.id = target
@@ -3124,116 +3540,29 @@ begin
   end if;
 
   perform set_config('wt.batch', 'on', true);
-
-  with incoming as materialized (
-    select *, source::public.wt_metric_source as src, metric_type::public.wt_metric_type as metric
-    from welltrack.native_metrics(owner, target, payload)
-  ), found as materialized (
-    select i.src, i.metric, i.value_num, i.value_text, i.unit, i.start_time, i.end_time, i.recorded_at,
-           i.source_record_id, i.ingestion_version, i.dedupe_hash, i.ordinal, e.id as stored_id,
-           e.dedupe_hash <> i.dedupe_hash as moved,
-           e.value_num is distinct from i.value_num or e.value_text is distinct from i.value_text
-             or e.raw_payload_json is distinct from list -> i.ordinal as changed
-    from incoming i
-    -- The provider's name for a record finds it first; a record without a name is found by its identity.
-    left join lateral (
-      (select m.id, m.dedupe_hash, m.value_num, m.value_text, m.raw_payload_json from public.wt_health_metrics m
-       where m.user_id = owner and m.source_record_id = i.source_record_id and m.source = i.src
-         and m.metric_type = i.metric
-       limit 1)
-      union all
-      (select m.id, m.dedupe_hash, m.value_num, m.value_text, m.raw_payload_json from public.wt_health_metrics m
-       where i.source_record_id is null and m.user_id = owner and m.dedupe_hash = i.dedupe_hash
-       limit 1)) e on true
-    where i.dedupe_hash is not null
-  ), placed as materialized (
-    -- What has to be written. A row that moves away with its name leaves its period free: what the batch has there is a
-    -- new reading.
-    select f.*, list -> f.ordinal as record,
-           (welltrack.day_anchor(welltrack.enum_label(f.metric), f.start_time, f.end_time) at time zone zone)::date
-             as local_date,
-           case when f.moved or f.stored_id not in (select v.stored_id from found v where v.moved)
-                then f.stored_id end as old_id
-    from found f
-    where f.changed or f.moved or f.stored_id is null or f.stored_id in (select v.stored_id from found v where v.moved)
-  ), gone as (
-    -- A record whose period moved gets a new identity: its old row, and whatever stood at the new identity, give way.
-    delete from public.wt_health_metrics m
-    where m.user_id = owner and m.id = any (array(
-      select f.old_id from placed f where f.moved
-      union all
-      select e.id from public.wt_health_metrics e
-      where e.user_id = owner and e.dedupe_hash = any (array(select f.dedupe_hash from placed f where f.moved))))
-    returning m.id
-  ), revised as (
-    update public.wt_health_metrics m
-    set value_num = f.value_num, value_text = f.value_text, raw_payload_json = f.record,
-        recorded_at = coalesce(f.recorded_at, m.recorded_at), ingestion_source_version = f.ingestion_version
-    from placed f
-    where m.id = any (array(select v.old_id from placed v)) and m.id = f.old_id and f.changed and not coalesce(f.moved, false)
-    returning m.id
-  ), added as (
-    insert into public.wt_health_metrics as m
-      (id, user_id, profile_id, source, metric_type, value_num, value_text, unit, start_time, end_time, local_date,
-       recorded_at, raw_payload_json, source_record_id, ingestion_source_version)
-    select coalesce(f.old_id, welltrack.uuid_v7()), owner, target, f.src, f.metric, f.value_num, f.value_text,
-           f.unit, f.start_time, f.end_time, f.local_date, coalesce(f.recorded_at, now()), f.record,
-           f.source_record_id, f.ingestion_version
-    from placed f
-    where (f.old_id is null or f.moved) and (select count(*) from gone) >= 0
-    on conflict (user_id, dedupe_hash) do update
-      set value_num = excluded.value_num, value_text = excluded.value_text,
-          raw_payload_json = excluded.raw_payload_json, recorded_at = excluded.recorded_at,
-          source_record_id = coalesce(excluded.source_record_id, m.source_record_id),
-          ingestion_source_version = excluded.ingestion_source_version
-      where (m.value_num, m.value_text, m.raw_payload_json, m.source_record_id) is distinct from
-            (excluded.value_num, excluded.value_text, excluded.raw_payload_json,
-             coalesce(excluded.source_record_id, m.source_record_id))
-    returning m.id, m.xmax = 0 as fresh
-  ), tally as (
-    -- A moved row went and came again: it counts as updated.
-    select (select count(*) filter (where a.fresh) from added a) - n.moved as inserted,
-           (select count(*) from revised) + (select count(*) filter (where not a.fresh) from added a) + n.moved as updated
-    from (select count(*) filter (where f.moved) as moved from placed f) n
-  )
-  select jsonb_build_object(
-    'received', count(*),
-    'inserted', (select t.inserted from tally t),
-    'updated', (select t.updated from tally t),
-    'unchanged', count(*) filter (where i.outcome = 'row') - (select t.inserted + t.updated from tally t),
-    'merged', count(*) filter (where i.outcome = 'merged'),
-    'rejected', count(*) filter (where i.outcome = 'rejected'),
-    'rejections', coalesce(
-      jsonb_agg(jsonb_build_object('index', i.ordinal, 'reason', i.reason) order by i.ordinal)
-        filter (where i.outcome = 'rejected'), '[]'))
-  into answer
-  from incoming i;
-
+  answer := wt_private.write_batch(owner, target, zone, list, payload);
   perform set_config('wt.batch', 'off', true);
   return answer;
 end $$;
 grant execute on function public.ingest_health_metrics(uuid, jsonb) to authenticated, service_role;
 
--- Flow 2, the background: raw readings become validated or rejected, and stale baselines and days are computed anew. Any
--- scheduler may call these functions; runs that overlap share the work instead of waiting for each other.
-
--- Judges up to `max_rows` raw readings of anybody's; answers how many. 0: nothing was left to do, or all of it is just being written
--- by others.
+-- Validates up to `max_rows` raw readings of any profiles. Returns how many; 0 if none is left, or other sessions hold all of them.
+-- Any scheduler may call this and the next two functions; calls that overlap share the work.
 create or replace function public.validate_pending_metrics(max_rows integer default 20000) returns integer
 language sql security invoker set search_path = '' as $$
   select wt_private.judge('00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff', $1)
 $$;
 
--- Recomputes up to `max_baselines` stale baselines; answers how many. Mean and sample standard deviation of the daily
--- values (a sum or a mean of the day's readings, by metric) of the last 14 distinct local days that have any.
+-- Recomputes up to `max_baselines` stale baselines: mean and sample standard deviation of the daily values (a sum or a mean of the
+-- day's readings, by metric) of the last 14 distinct local days that have any. Returns how many.
 create or replace function public.refresh_baselines(max_baselines integer default 20000) returns integer
 language plpgsql security invoker set search_path = '' set jit = off as $$
 declare
   ids uuid[];
   refreshed integer;
 begin
-  -- Claimed first and read in another statement: what is read was committed after the claim, so a change that is not seen here
-  -- has yet to say that the baseline is stale.
+  -- Claiming and reading are separate statements: what is read was committed after the claim, so a change that is not seen here has
+  -- yet to mark the baseline as stale.
   select array_agg(p.id) into ids
   from (select b.id from public.wt_baselines b
         where b.is_stale
@@ -3267,10 +3596,11 @@ begin
   return refreshed;
 end $$;
 
--- What any scheduler may call: raw readings, then stale baselines and days, in portions. Answers {"judged", "baselines", "days"}
--- (`days` counts profiles whose days were summed up): all 0 when nothing was left to do. People whose readings are judged
--- can't write others until this is over, so a run begins no portion after its fifth second and leaves the rest to the next
--- one. Where that is long, call the three parts instead, each call a transaction of its own, as pg_cron's job does.
+-- Runs the background jobs: raw readings, then stale baselines and days, in portions.
+--   ->  {"judged", "baselines", "days"} (`days` counts profiles whose days were summed up); all 0 when nothing was left to do
+-- A person whose readings are being validated can't write others until this transaction is over. So a run begins no portion after its
+-- fifth second and leaves the rest to the next run. Where that is too long, call the three parts instead, each in a transaction of
+-- its own, as pg_cron's job does.
 create or replace function public.run_health_jobs() returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -3302,14 +3632,15 @@ grant execute on function public.validate_pending_metrics(integer), public.refre
 
 -- sql/40_providers/90_queue_api.sql
 
--- Flows 3 and 4, the near end of the queue: events come in and are handed out.
+-- Flows 3 and 4, the queue as the edge functions see it: events are stored, claimed, settled.
 
--- Stores what a webhook was sent, before anybody looks at it.
+-- Stores what a webhook received, before anything looks at it.
 --   {"source", "events": [{"event_type", "provider_user_id"?, "payload", "idempotency_key": 64 hex digits}]}
 --     ->  {"stored", "repeated"}
--- Whatever the provider sent is stored: a name that is too long is cut, one that is missing is `unknown`. A key that was seen
--- before is a re-sent event. Access tokens that Garmin puts into its pushes are blotted out.
--- Errors: PT400 for what no webhook of ours sends.
+-- Stores whatever the provider sent: cuts a name that is too long, and calls a missing one `unknown`. A key that was seen before is a
+-- re-sent event. Removes the access tokens that Garmin puts into its pushes.
+-- Errors: PT400 for another message. Locks: events in the order of their keys, so that two sessions which store the same events wait
+-- for each other instead of deadlocking.
 create or replace function public.receive_webhook_events(jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -3332,7 +3663,6 @@ begin
     events := regexp_replace(events::text, '("userAccessToken": )("([^"\\]|\\.)*"|[-+.0-9a-zA-Z]+)', '\1null', 'g')::jsonb;
   end if;
 
-  -- In the order of the keys, so that two who bring the same events wait for each other in the same order.
   insert into public.wt_webhook_events (source, event_type, provider_user_id, payload, received_at, idempotency_key)
   select provider::public.wt_provider, left(coalesce(nullif(e.item ->> 'event_type', ''), 'unknown'), 64),
          case when char_length(e.item ->> 'provider_user_id') <= 255 then e.item ->> 'provider_user_id' end,
@@ -3343,9 +3673,9 @@ begin
   on conflict (idempotency_key) do nothing;
   get diagnostics stored = row_count;
 
-  -- Commits that notify wait for each other, disk and all, so of those at work at the same time one is enough: whoever is
-  -- woken looks again until nothing is left, and looks now and then unasked.
-  if stored > 0 and pg_try_advisory_xact_lock(7236835018) then
+  -- Commits that notify wait for each other, disk included, so one of those that run at the same time is enough: a worker that wakes
+  -- claims until nothing is left, and polls now and then.
+  if stored > 0 and pg_try_advisory_xact_lock(wt_private.notify_lock()) then
     perform pg_notify('welltrack_events', provider);
   end if;
   return jsonb_build_object('stored', stored, 'repeated', received - stored);
@@ -3356,20 +3686,13 @@ grant execute on function public.receive_webhook_events(jsonb) to service_role;
 --   ->  {"events": [{"id", "source", "event_type", "payload", "provider_user_id", "received_at", "attempts", "last_error",
 --                    "connection": {"id", "user_id", "profile_id", "is_connected", "timezone"}}],
 --        "parked", "pending_now", "yielded"}
--- `pending_now` is how many due events are left, 10,000 at most; where there are some and no event was handed out, others are
--- at work on their accounts, or so many events of strangers were `parked` that others' are to be asked for again. A batch is
--- smaller than asked for where its payloads are large (8 MB as stored). Errors: PT400.
---
--- Workers who share a short queue make each other's batches small, and a small batch costs nearly what a large one does. So who
--- says `yield_to_ms` leaves what is due to whoever claimed within that time, unless it is more than five batches, is told that it
--- has `yielded`, and comes again: the other one may have died.
---
--- An account's events are in one pair of hands at a time, and in the order in which they came in: who claims locks the
--- account's connection, looks only then whether the account is free, and passes over what others have locked.
--- Both are asked account by account (`offset 0`; `status in (...)` with `locked_until`, which only the index by account
--- answers), and the next ones are read in the order of an index: a plan that sorts everybody's events suits no long queue.
--- An event whose lease ran out is suspected of having killed its worker and is handed out alone, so that it takes no others
--- with it; the fifth time it goes to the dead letters.
+-- A batch is smaller than asked for where its payloads are large (8 MB as stored).
+-- `pending_now`: how many due events are left, 10,000 at most. Where some are left and none was handed out, other workers hold their
+-- accounts, or this claim `parked` as many events without a connected account as one claim may: claim again.
+-- With `yield_to_ms`, a worker gets nothing (`yielded: true`) if another worker claimed within that window and at most five batches
+-- are due. It polls again, in case that worker died.
+-- An event whose lease ran out is handed out alone, since it may have killed its worker; the fifth time it becomes a dead letter.
+-- Errors: PT400 for another message. Stages, locks and planner settings: 21_claim.sql.
 create or replace function public.claim_webhook_events(jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
 set jit = off as $$
@@ -3382,10 +3705,7 @@ declare
     case when not $1 ? 'yield_to_ms' then 0
          when jsonb_typeof($1 -> 'yield_to_ms') = 'number' then ($1 -> 'yield_to_ms')::bigint end;
   due bigint;
-  strangers uuid[];
-  accounts uuid[];
-  shares bigint[];
-  suspect uuid;
+  work wt_private.due_work;
   ids uuid[];
   events jsonb;
   look bigint := wanted;
@@ -3399,113 +3719,30 @@ begin
       using errcode = 'PT400', hint = 'limit is 1 to 1000, lease_seconds 5 to 3600, yield_to_ms 0 to 10000';
   end if;
 
-  if exists (select from public.wt_webhook_events o
-             where o.status = 'processing' and o.locked_by <> worker
-               and o.locked_at > clock_timestamp() - patience * interval '1 millisecond') then
-    due := (select count(*) from (select from public.wt_webhook_events e
-                                  where e.status = 'pending' and e.next_retry_at <= now() limit 5 * wanted + 1) d);
-    if due <= 5 * wanted then
-      return jsonb_build_object('events', '[]'::jsonb, 'parked', 0, 'pending_now', due, 'yielded', true);
-    end if;
+  due := wt_private.due_to_yield(worker, wanted, patience);
+  if due is not null then
+    return jsonb_build_object('events', '[]'::jsonb, 'parked', 0, 'pending_now', due, 'yielded', true);
   end if;
-
   perform wt_private.bury_lost_events();
-  select array_agg(e.id) into strangers
-  from public.wt_webhook_events e
-  where e.status = 'processing' and e.locked_until < now()
-    and not exists (select from public.wt_health_connections c
-                    where c.provider = e.source and c.provider_user_id = e.provider_user_id and c.is_connected);
-  if strangers is not null then
-    perform wt_private.park_events(strangers);
-  end if;
+  perform wt_private.park_lost_events();
 
-  select e.id into suspect
-  from public.wt_webhook_events e
-  join public.wt_health_connections c
-    on c.provider = e.source and c.provider_user_id = e.provider_user_id and c.is_connected
-  join public.wt_users u on u.id = c.user_id
-  where e.status = 'processing' and e.locked_until < now()
-    and not exists (select from public.wt_webhook_events o
-                    where o.provider_user_id = e.provider_user_id and o.source = e.source
-                      and o.status = 'processing' and o.locked_until >= now()
-                    offset 0)
-  order by e.received_at, e.id
-  limit 1
-  for update of e skip locked for no key update of c skip locked for key share of u skip locked;
-  -- The account is ours now. Whether it is free only a new look can tell: another claim may have ended a moment ago.
-  select array_agg(e.id) into ids
-  from public.wt_webhook_events e
-  where e.id = suspect and e.status = 'processing' and e.locked_until < now()
-    and not exists (select from public.wt_webhook_events o
-                    where o.provider_user_id = e.provider_user_id and o.source = e.source
-                      and o.status = 'processing' and o.locked_until >= now()
-                    offset 0);
-
+  ids := wt_private.claim_suspect();
   while ids is null loop
-    with due as materialized (
-      select e.id, c.id as connection_id
-      from (select p.id, p.source, p.provider_user_id
-            from public.wt_webhook_events p
-            where p.status = 'pending' and p.next_retry_at <= now()
-              and (p.source, coalesce(p.provider_user_id, '')) not in (
-                select o.source, coalesce(o.provider_user_id, '') from public.wt_webhook_events o
-                where o.status = 'processing')
-            order by p.next_retry_at
-            limit look) e
-      left join lateral (select k.id from public.wt_health_connections k
-                         where k.provider = e.source and k.provider_user_id = e.provider_user_id and k.is_connected
-                         limit 1) c on true
-    ), account as materialized (
-      select d.connection_id, count(*) as share
-      from due d where d.connection_id is not null
-      group by d.connection_id
-    )
-    select (select array_agg(d.id) from due d where d.connection_id is null),
-           (select array_agg(a.connection_id order by a.connection_id) from account a),
-           (select array_agg(a.share order by a.connection_id) from account a)
-    into strangers, accounts, shares;
-    if strangers is not null then
+    work := wt_private.find_due(look);
+    if work.strangers is not null then
       -- Where one is, more may be: look further, and further still where there was nobody else.
-      again := accounts is null or look = wanted;
+      again := work.accounts is null or look = wanted;
       look := 2000;
-      parked := wt_private.park_events(strangers);
+      parked := wt_private.park_events(work.strangers);
       parked_in_all := parked_in_all + parked;
       -- What one claim parks is bounded, or a crowd of them would outlast the time of a statement, and all be undone.
-      exit when parked_in_all >= 20000 and accounts is null;
+      exit when parked_in_all >= 20000 and work.accounts is null;
       continue when parked > 0 and again;
     end if;
-    exit when accounts is null;
-
-    select array_agg(l.id), array_agg(l.share) into accounts, shares
-    from (select c.id, a.share
-          from unnest(accounts, shares) a (id, share)
-          join public.wt_health_connections c on c.id = a.id
-          join public.wt_users u on u.id = c.user_id
-          where c.is_connected
-          for no key update of c skip locked for key share of u skip locked) l;
-    -- As many of an account's events as were found due, but the first that came in; and not more than a worker can carry.
-    with picked as materialized (
-      select e.id, e.received_at, e.size
-      from unnest(accounts, shares) a (id, share)
-      join public.wt_health_connections c on c.id = a.id
-      cross join lateral (
-        select p.id, p.received_at, pg_column_size(p.payload) as size
-        from public.wt_webhook_events p
-        where p.provider_user_id = c.provider_user_id and p.source = c.provider
-          and p.status in ('pending', 'processing') and p.locked_until is null and p.next_retry_at <= now()
-        order by p.received_at
-        limit a.share
-        for update skip locked) e
-      where not exists (select from public.wt_webhook_events o
-                        where o.provider_user_id = c.provider_user_id and o.source = c.provider
-                          and o.status = 'processing'
-                        offset 0)
-    )
-    select array_agg(s.id) into ids
-    from (select p.id, sum(p.size) over w as carried, row_number() over w as n
-          from picked p window w as (order by p.received_at, p.id)) s
-    where s.n = 1 or s.n <= wanted and s.carried <= 8388608;
-    -- Others are just at all of these: look further, once.
+    exit when work.accounts is null;
+    work.accounts := wt_private.lock_accounts(work.accounts);
+    ids := wt_private.pick_events(work.accounts, wanted);
+    -- Other workers hold all of these: look further, once.
     exit when look >= 2000;
     look := 2000;
   end loop;
@@ -3522,22 +3759,22 @@ begin
 end $$;
 grant execute on function public.claim_webhook_events(jsonb) to service_role;
 
--- What became of claimed events, in one transaction with what they said:
+-- Records what became of claimed events, in one transaction with what they reported:
 --   {"worker", "results": [{"id", "outcome": "processed"|"retry"|"wait"|"dead"|"release", "error"?, "until"?,
 --     "metrics"?: [{"metric_type", "value_num", "value_text", "unit", "start_time", "end_time", "source_record_id", "final"}],
 --     "workouts"?: [{"source_record_id", "workout_type", "name", "start_time", "duration_minutes", "distance_m",
 --                    "elevation_gain_m", "calories_kcal", "average_hr_bpm", "max_hr_bpm", "is_private"}],
 --     "deleted"?: ["source_record_id"], "connection"?: {"is_connected"?, "scopes"?}}]}
 --   ->  {"processed", "retried", "waiting", "dead", "lost"}
--- retry: a failed attempt; the next one after 5 and 30 minutes, 2 and 6 hours, then the dead letters.
--- wait: until then (at most a day), which is no attempt. release: not done, for somebody else, now.
--- lost: no longer this worker's, and nothing of it was written. Only what was processed writes anything.
--- Errors: PT400 for no such message.
+-- retry: a failed attempt; the next one after 5 and 30 minutes, 2 and 6 hours, then the event becomes a dead letter.
+-- wait: not before `until` (at most a day); counts as no attempt. release: not done, for another worker, at once.
+-- lost: this worker doesn't hold the event any more, and nothing of it was written. Only `processed` writes rows.
+-- Errors: PT400 for another message. Locks: see 22_settle.sql.
 create or replace function public.settle_webhook_events(jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
   results constant jsonb := $1 -> 'results';
-  tally bigint[];
+  counts wt_private.settled_counts := (0, 0, 0, 0, 0);
 begin
   if jsonb_typeof($1 -> 'worker') is distinct from 'string' or jsonb_typeof(results) is distinct from 'array'
      or exists (select from jsonb_array_elements(results) r
@@ -3547,26 +3784,25 @@ begin
     raise exception 'a settlement says {"worker", "results": [{"id", "outcome"}]}'
       using errcode = 'PT400', hint = 'each id once, as it was claimed; outcome is processed, retry, wait, dead or release';
   end if;
-  tally := case when results = '[]' then '{0,0,0,0,0}' else wt_private.settle_results($1 ->> 'worker', results) end;
-  return jsonb_build_object('processed', tally[1], 'retried', tally[2], 'waiting', tally[3], 'dead', tally[4],
-                            'lost', tally[5]);
+  if results <> '[]' then
+    counts := wt_private.settle_results($1 ->> 'worker', results);
+  end if;
+  return to_jsonb(counts);
 end $$;
 grant execute on function public.settle_webhook_events(jsonb) to service_role;
 
 -- sql/50_recovery/90_api.sql
 
--- Goals, and what a home screen shows of all this.
+-- Flow 8 as apps and schedulers see it: daily values, scores, the engine, goals, and one call for a home screen.
 
--- Sums up the marked days of up to `max_profiles` profiles; answers of how many. 0: nothing was left to do, or all of it is
--- just being written by others.
+-- Sums up the marked days of up to `max_profiles` profiles. Returns of how many; 0 if none is left, or other sessions hold all of them.
 create or replace function public.refresh_daily_values(max_profiles integer default 5000) returns integer
 language sql security invoker set search_path = '' as $$
   select wt_private.roll_up('00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff', $1)
 $$;
 grant execute on function public.refresh_daily_values(integer) to service_role;
 
--- Why a score is what it is, computed by the engine's own code from the daily values as they are now, also for days that were
--- never scored:
+-- Explains a score, by the engine's own code and from the daily values of now; also for days that were never scored:
 --   {"profile_id", "score_date", "status", "days_missing", "recovery_score", "formula_version", "scored_at",
 --    "components": [{"name", "value", "weight", "weight_used", "formula", "source"}],
 --    "inputs": {"stress_score", "sleep_minutes", "sleep_target_hours", "resting_hr_bpm", "load_7d", "input_days"},
@@ -3619,10 +3855,10 @@ grant execute on function public.explain_recovery(uuid, date) to authenticated, 
 -- Recovery scores and forecasts of everything that changed up to `as_of`: {"as_of", "profiles", "scores", "forecasts", "left"},
 -- the number of profiles looked at and of rows that changed, and whether there is more to do (call again).
 --
--- People run it for themselves (user_id null or their own); the service for anybody, or for everybody (user_id null). as_of
--- null: today where the person is; for everybody yesterday in UTC, the last day that is over. It may be called at any time, twice
--- and by several at once: what is up to date is not touched.
--- Errors: 42501 for somebody else, 22023 for a day that has not begun anywhere, PT404 no such person.
+-- People run it for themselves (user_id null or their own); the service for any person, or for all (user_id null). as_of null: the
+-- person's today; for all, yesterday in UTC, the last day that is over. It may be called at any time, and by several sessions at once: rows that are
+-- up to date are not touched.
+-- Errors: 42501 for another person, 22023 for a day that has not begun anywhere, PT404 no such person. Locks: 24_engine.sql.
 create or replace function public.run_performance_engine(as_of date default null, user_id uuid default null) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -3674,7 +3910,7 @@ begin
   select p.user_id, (now() at time zone u.timezone)::date into owner, today
   from public.wt_profiles p join public.wt_users u on u.id = p.user_id
   where p.id = $1
-  -- First, as by whoever writes readings: the run below judges them.
+  -- First, as every writer of readings does: the run below validates them.
   for no key update of u;
   if not found then
     raise exception 'no such profile' using errcode = 'PT404', hint = 'profile_id names one of your own profiles';
@@ -3685,7 +3921,7 @@ begin
   elsif $6 > '2100-12-31' then
     raise exception 'the deadline % is too far away', $6 using errcode = '22023', hint = 'a day up to 2100-12-31, or none';
   end if;
-  -- A goal is a value that the metric could have, on a day that lasts as long as days do.
+  -- A goal is a value that validation would accept.
   select v.reason into reason
   from welltrack.validate_metric(metric, target, case metric when 'blood_pressure' then format('%s/40', target) end,
                                  now() - interval '1 day', now(), now()) v;
@@ -3724,7 +3960,7 @@ end $$;
 grant execute on function public.set_goal(
   uuid, public.wt_metric_type, double precision, text, public.wt_goal_direction, date) to authenticated, service_role;
 
--- Ends a goal; it stays in wt_goals, its forecast goes. Answers {"goal": {row}}. Ending it twice is ending it.
+-- Ends a goal: it stays in wt_goals, its forecast goes. Returns {"goal": {row}}. May be called twice.
 -- Errors: PT404 no such goal (or not the caller's).
 create or replace function public.end_goal(goal_id uuid) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
@@ -3814,9 +4050,9 @@ grant execute on function public.my_daily_summary(date) to authenticated, servic
 -- The export, as an app asks for it.
 
 -- supabase.rpc('export_my_data'): {"format", "exported_at", "user_id", "account", "tables": {"wt_...": [rows]}}.
--- As json and not jsonb, which holds no list above 256 MB: a few years of a reading every five minutes. The document may have 1 GB;
--- PostgREST gives a function the time that it asks for.
--- Errors: PT401 without a signed-in person, PT413 beyond that.
+-- Returns json and not jsonb, whose lists end at 256 MB: a few years of a reading every five minutes. The document may have 1 GB.
+-- PostgREST grants a function the statement_timeout that it sets.
+-- Errors: PT401 without a signed-in person, PT413 above 1 GB.
 create or replace function public.export_my_data() returns json
 language sql stable security invoker set search_path = '' set statement_timeout = '2min' as $$
   select wt_private.export_caller()
@@ -3825,10 +4061,10 @@ grant execute on function public.export_my_data() to authenticated;
 
 -- sql/40_providers/91_connections_api.sql
 
--- Flow 4, the functions of a consent: its state, the connection that comes of it, and its end.
+-- Flow 4, connections as the edge functions see them: the state of a consent, the connection that comes of it, and its tokens.
 
--- {}  ->  {"user_id"}: who the caller's token says they are, said by whoever verified it. For functions that people reach without
--- Supabase's own check, because a provider's redirect brings no token to the same address. Errors: PT401 the service has no user.
+-- {}  ->  {"user_id"}: the person of the caller's token. For functions that are served without Supabase's own check of tokens, because
+-- a provider's redirect to the same address brings none. Errors: PT401 the token is the service's or nobody's.
 create or replace function public.whoami(jsonb) returns jsonb
 language plpgsql stable security invoker set search_path = '' as $$
 begin
@@ -3847,7 +4083,7 @@ declare
   target uuid;
   expiry timestamptz;
 begin
-  -- Who never came back leaves a row behind.
+  -- A consent that was never completed leaves a row behind.
   delete from public.wt_oauth_states o where o.expires_at < now() and o.id in (
     select d.id from public.wt_oauth_states d where d.expires_at < now() limit 100 for update skip locked);
   select p.id into target from public.wt_profiles p
@@ -3863,7 +4099,7 @@ begin
   return jsonb_build_object('expires_at', expiry, 'profile_id', target);
 end $$;
 
--- {"state_hash"}  ->  {"provider", "redirect_to"}: where a browser that comes back with that state is to be sent. It stays good.
+-- {"state_hash"}  ->  {"provider", "redirect_to"}: where to send a browser that comes back with that state. The state stays valid.
 -- Errors: PT404 for a state that is unknown, expired or taken.
 create or replace function public.find_oauth_state(jsonb) returns jsonb
 language plpgsql stable security invoker set search_path = '' as $$
@@ -3896,11 +4132,11 @@ begin
                             'verifier_encrypted', wt_private.base64(taken.verifier_encrypted), 'key_id', taken.key_id);
 end $$;
 
--- Consent was given: {"user_id", "profile_id", "provider", "provider_user_id", "scopes": [], "access_token_encrypted",
+-- Stores a connection after its consent: {"user_id", "profile_id", "provider", "provider_user_id", "scopes": [], "access_token_encrypted",
 -- "refresh_token_encrypted"|null, "key_id", "token_expires_at"|null, "metadata"?}  ->  {"connection_id"}
--- A profile has one account of a provider, and an account one profile: the profile's other account, and the ended connection
--- of somebody else with this account, go with their events; the person's own account moves. Readings stay where they are.
--- Errors: PT404 no such profile of that person, PT409 somebody else is connected with that account.
+-- A profile has one account of a provider, and an account one profile. The profile's other account and another person's ended
+-- connection with this account are deleted with their events; the person's own account moves to the profile. Readings stay.
+-- Errors: PT404 no such profile of that person, PT409 another person is connected with that account. Locks: the person.
 create or replace function public.store_connection(jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -3991,8 +4227,6 @@ end $$;
 grant execute on function public.create_oauth_state(jsonb), public.find_oauth_state(jsonb), public.take_oauth_state(jsonb),
   public.store_connection(jsonb), public.find_connection(jsonb), public.disconnect_provider(jsonb) to service_role;
 
--- Flow 4, providers' tokens: read, refreshed by one at a time, moved to another key.
-
 -- {"connection_id"}  ->  {"access_token_encrypted", "refresh_token_encrypted", "key_id", "token_expires_at", "scopes"}
 -- Errors: PT404 where there is none (any more).
 create or replace function public.get_connection_token(jsonb) returns jsonb
@@ -4026,7 +4260,7 @@ begin
     raise exception 'a lease says {"connection_id", "worker", "seconds"}'
       using errcode = 'PT400', hint = 'seconds is 1 to 300';
   end if;
-  -- The row's lock makes the second of two wait and then look at what the first left.
+  -- With the row lock, the second of two callers waits and then sees what the first wrote.
   select t.refresh_leased_until is null or t.refresh_leased_until < clock_timestamp() or t.refresh_leased_by = worker
   into granted
   from public.wt_connection_tokens t where t.connection_id = ($1 ->> 'connection_id')::uuid
@@ -4064,10 +4298,10 @@ begin
   raise exception 'the lease is somebody else''s' using errcode = 'PT409', hint = 'read the token that they stored';
 end $$;
 
--- Keys change: {"key_id": the one to move to, "limit": 1..1000}
+-- Hands out tokens that have to move to another key: {"key_id": the new one, "limit": 1..1000}
 --   ->  {"tokens": [{"connection_id", "user_id", "provider", "access_token_encrypted", "refresh_token_encrypted", "key_id"}]}
--- Hands out tokens under other keys, each for a minute to one rotation alone: whoever would refresh one waits, so that no
--- token is overwritten by an older one. Again and again until none is left.
+-- Each is leased to one rotation for a minute. A worker that wants to refresh it waits, so that no token is overwritten by an older
+-- one. Call it until it returns none.
 create or replace function public.tokens_to_rotate(jsonb) returns jsonb
 language sql security invoker set search_path = '' as $$
   with picked as materialized (
@@ -4108,9 +4342,9 @@ grant execute on function public.get_connection_token(jsonb), public.lease_token
 
 -- sql/40_providers/92_operators_api.sql
 
--- Flows 3 and 4, for operators: what could not be processed, how long the queue is, and its end.
+-- Flows 3 and 4, for operators: dead letters, the length of the queue, and the removal of old events.
 
--- The dead letters, those received last first; without their payloads, which are people's data.
+-- The dead letters, latest first, without their payloads, which are people's data.
 create or replace function public.list_dead_letters(
   source public.wt_provider default null, event_type text default null, max_rows integer default 100
 ) returns table (
@@ -4138,8 +4372,8 @@ begin
   return answer;
 end $$;
 
--- Puts dead letters back into the queue, with all their attempts: one by its id, those of a kind, or (nothing given) all of
--- them. Answers how many.
+-- Puts dead letters back into the queue with all attempts left: one by its id, those of a source or type, or all (no argument).
+-- Returns how many.
 create or replace function public.replay_dead_letters(
   event_id uuid default null, source public.wt_provider default null, event_type text default null
 ) returns integer language plpgsql security invoker set search_path = '' as $$
@@ -4157,7 +4391,7 @@ begin
   return replayed;
 end $$;
 
--- Removes a dead letter for good; answers whether there was one.
+-- Deletes a dead letter. Returns whether there was one.
 create or replace function public.discard_dead_letter(event_id uuid) returns boolean
 language plpgsql security invoker set search_path = '' as $$
 begin
@@ -4165,8 +4399,8 @@ begin
   return found;
 end $$;
 
--- A table that only grows is a bug: removes at most `portion` events that were processed, and as many that were parked, more
--- than `keep_days` ago. Dead letters stay until somebody has looked at them. Answers how many. Errors: 22023.
+-- Deletes at most `portion` events that were processed, and as many that were parked, more than `keep_days` ago. Dead letters stay
+-- until an operator replays or discards them. Returns how many. Errors: 22023 for fewer than one day.
 create or replace function public.purge_webhook_events(keep_days integer default 30, portion integer default 10000) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off as $$
 declare
@@ -4214,7 +4448,7 @@ language sql stable security invoker set search_path = '' set enable_seqscan = o
     'oldest_pending_seconds',
     extract(epoch from t.now - least(w.first_due, t.now)))
   from waiting w cross join rest r
-  -- Read once: a second look at the clock is later, and nothing would be due in less than no time.
+  -- Read once: a second look at the clock is later, and would make the waiting time negative.
   cross join (select clock_timestamp() as now offset 0) t
 $$;
 
@@ -4224,7 +4458,8 @@ grant execute on function public.list_dead_letters(public.wt_provider, text, int
 
 -- sql/00_base/95_schedule.sql
 
--- Background work by pg_cron where this database is pg_cron's; elsewhere any scheduler calls the same functions.
+-- Schedules the background jobs by pg_cron, where this database is pg_cron's. Elsewhere any scheduler can call the same functions.
+-- Applied once: an upgrade doesn't run it again, so hours and numbers that an operator changed are kept.
 
 do $block$ begin
   begin
@@ -4234,8 +4469,8 @@ do $block$ begin
     raise warning 'no schedule here (%): call run_health_jobs() every minute, purge_webhook_events() every ten, run_performance_engine() (by several sessions at once, if you like) and prune_logs() daily', sqlerrm;
     return;
   end;
-  -- Whoever is judged can't write other readings until the portion is over, so each is small and a transaction of its own; what
-  -- is left after a while is for the next minute.
+  -- A person whose readings are being validated can't write others until the portion is over. So portions are small, each in a
+  -- transaction of its own, and what is left after 15 seconds waits for the next minute.
   perform cron.schedule('welltrack-health-jobs', '* * * * *', $job$do $$
 declare
   part text;

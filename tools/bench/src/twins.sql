@@ -6,8 +6,11 @@
 
 create function bench_twin(twin text) returns void language plpgsql as $$
 declare
-  names constant text[] := array['wt_private.settle_priority', 'wt_private.readings_changed', 'wt_private.revise_metric',
-                                 'wt_private.admit_metric', 'public.ingest_health_metrics'];
+  names constant text[] := array[
+    'wt_private.settle_priority', 'wt_private.settle_days', 'wt_private.readings_inserted', 'wt_private.readings_updated',
+    'wt_private.readings_deleted', 'wt_private.revise_metric', 'wt_private.admit_metric', 'wt_private.batch_readings',
+    'wt_private.write_batch',
+    'public.ingest_health_metrics'];
   def text;
   name text;
 begin
@@ -39,11 +42,12 @@ begin
 end $$;
 
 select bench_twin('bench_always');
-select bench_reword('bench_alwaysingest_health_metrics', 'where f.changed or', 'where true or');
-select bench_reword('bench_alwaysingest_health_metrics', 'and f.changed and', 'and');
+select bench_reword('bench_alwayswrite_batch', 'and (f.changed or', 'and (true or');
+select bench_reword('bench_alwayswrite_batch', 'and f.changed and', 'and');
 select bench_reword('bench_alwaysrevise_metric', $$changed = '{}'$$, $$cardinality(changed || 'value_num'::text) = 0$$);
 select bench_reword('bench_alwaysrevise_metric', $$if changed && array['profile_id'$$, $$if true or changed && array['profile_id'$$);
-grant execute on function bench_alwaysingest_health_metrics to authenticated;
+grant execute on function bench_alwaysingest_health_metrics, bench_alwaysbatch_readings,
+  bench_alwayswrite_batch to authenticated;
 
 select bench_twin('bench_rows');
 alter table bench_rows alter dedupe_hash drop expression;

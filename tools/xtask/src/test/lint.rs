@@ -56,6 +56,7 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
         })
     });
     report.check("nothing in the extension is SECURITY DEFINER", || no_security_definer(ctx));
+    report.check("sql/ keeps its form", || super::lint_sql::check(ctx));
 }
 
 /// A function of a trusted extension that runs with its owner's rights runs as the superuser, for everyone.

@@ -8,6 +8,7 @@ mod database;
 mod edge;
 mod extension;
 mod lint;
+mod lint_sql;
 mod readme;
 mod report;
 mod unit;
