@@ -100,8 +100,9 @@ enum Command {
     },
     /// Prove everything, on databases of its own
     Test {
-        /// Only these parts
-        parts: Vec<test::Part>,
+        /// Only these parts; after them, for parts that take names, only tests with one of these names in their path
+        #[arg(value_name = "PARTS", value_parser = test::WordParser)]
+        words: Vec<test::Word>,
     },
     /// Measure speed, on a database of its own
     Bench {
@@ -149,7 +150,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<bool> {
     let layout = Layout::find()?;
     match command {
-        Command::Test { parts } => return test::run(layout, &parts),
+        Command::Test { words } => return test::run(layout, &words),
         Command::Setup { pg_config, debian } => setup::run(&layout, pg_config, debian),
         Command::Up { detach } => dev::up(layout, detach),
         Command::Down => dev::down(&layout),

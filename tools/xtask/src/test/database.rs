@@ -7,6 +7,7 @@ use welltrack_stack::files::files_below;
 use welltrack_stack::{Stack, supabase};
 
 use super::check::{Context, Report};
+use super::names;
 use crate::setup::python;
 use crate::{schema as drift, types};
 
@@ -68,25 +69,30 @@ pub(super) fn pgtap(ctx: &Context, report: &mut Report) {
 }
 
 /// The black-box tests. Each clones the migrated database, so they run side by side and none sees another's rows.
-pub(super) fn flows(ctx: &Context, report: &mut Report) {
+pub(super) fn flows(ctx: &Context, report: &mut Report, names: &[String]) {
     // Only what is compared with real days needs the oracle.
     let python = welltrack_demo::data_set(&ctx.layout.root)
         .and_then(|_| report.check("Python with numpy, for the oracle", || python::ensure(&ctx.layout)));
-    report.check("the tests in tests/", || {
+    report.check(&names::title("the tests in tests/", names), || {
+        let tests = || {
+            Cmd::new("cargo")
+                .args(["test", "--quiet", "--no-fail-fast", "--package", "welltrack_tests"])
+                .args(["--lib", "--bins", "--test", "flows"])
+                .cwd(&ctx.layout.root)
+        };
+        names::ensure_found(tests(), names)?;
         let stack = migrated(ctx, "flows")?;
         make_template(&stack)?;
-        let tests = Cmd::new("cargo");
         python
             .iter()
-            .fold(tests, |tests, python| tests.env("WELLTRACK_TEST_PYTHON", python))
-            .args(["test", "--quiet", "--no-fail-fast", "--package", "welltrack_tests"])
-            .args(["--lib", "--bins", "--test", "flows"])
-            .cwd(&ctx.layout.root)
+            .fold(tests(), |tests, python| tests.env("WELLTRACK_TEST_PYTHON", python))
+            .arg("--")
+            .args(names)
             .env("WELLTRACK_TEST_ADMIN_URL", stack.url(Role::SupabaseAdmin))
             .env("WELLTRACK_TEST_TEMPLATE", TEMPLATE)
             .env("WELLTRACK_TEST_PG_BIN", &ctx.prefix.bin)
             .log(ctx.layout.log("flows"))
-            .hint("the log names the failed tests; `cargo xtask test flows` runs them again")
+            .hint("the log names the failed tests; `cargo xtask test flows NAME` runs one of them again")
             .run()
     });
 }

@@ -9,22 +9,33 @@ use welltrack_stack::{Stack, functions, npm, port, well_known};
 
 use super::check::{Context, Report};
 use super::database::{TEMPLATE, make_template, migrated};
+use super::names;
 
-/// Host, gateway, and the whole URL space as an app sees it.
-pub(super) fn run(ctx: &Context, report: &mut Report) {
+/// The packages of the host.
+const HOST: [&str; 4] = ["--package", "welltrack_gateway", "--package", "welltrack_edge"];
+
+/// Host, gateway, and the whole URL space as an app sees it. With names, only those Rust tests.
+pub(super) fn run(ctx: &Context, report: &mut Report, names: &[String]) {
     let Some(()) = report.check("the functions build", || functions::ensure(&ctx.layout).map(drop)) else {
         return;
     };
-    report.check("the host and the gateway", || {
+    report.check(&names::title("the host and the gateway", names), || {
+        names::ensure_found(cargo_test(ctx).args(HOST), names)?;
         let stack = migrated(ctx, "edge")?;
         make_template(&stack)?;
         tests(ctx, &stack)?
-            .args(["--no-fail-fast", "--package", "welltrack_gateway", "--package", "welltrack_edge"])
+            .arg("--no-fail-fast")
+            .args(HOST)
+            .arg("--")
+            .args(names)
             .env("WELLTRACK_TEST_GUESTS", functions::guests(&ctx.layout)?)
             .log(ctx.layout.log("edge"))
-            .hint("the log names the failed tests; `cargo xtask test edge` runs them again")
+            .hint("the log names the failed tests; `cargo xtask test edge NAME` runs one of them again")
             .run()
     });
+    if !names.is_empty() {
+        return;
+    }
     report.check("supabase-js against the running stack", || {
         let stack = migrated(ctx, "supabase-js")?;
         let secrets = [
@@ -92,8 +103,10 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
 }
 
 /// What dies, and what must not be lost. `thorough` takes minutes, its absence is for every change.
-pub(super) fn faults(ctx: &Context, report: &mut Report, thorough: bool) {
-    report.check("nothing is lost, whatever dies", || {
+pub(super) fn faults(ctx: &Context, report: &mut Report, thorough: bool, names: &[String]) {
+    const FAULTS: [&str; 4] = ["--package", "welltrack_tests", "--test", "faults"];
+    report.check(&names::title("nothing is lost, whatever dies", names), || {
+        names::ensure_found(cargo_test(ctx).args(FAULTS), names)?;
         let stack = Stack::throwaway(&ctx.layout, ctx.with_extension()?, Durability::Full, "faults")?;
         make_template(&stack)?;
         let (program, components) = edge::build(&ctx.layout, Profile::Host)?;
@@ -104,7 +117,9 @@ pub(super) fn faults(ctx: &Context, report: &mut Report, thorough: bool) {
             tests = tests.env("WELLTRACK_SEED", "1");
         }
         tests
-            .args(["--package", "welltrack_tests", "--test", "faults", "--", "--nocapture"])
+            .args(FAULTS)
+            .args(["--", "--nocapture"])
+            .args(names)
             .env("WELLTRACK_FAULTS_PGDATA", stack.data())
             .env("WELLTRACK_EDGE_BIN", program)
             .env("WELLTRACK_COMPONENTS", components)
@@ -116,10 +131,13 @@ pub(super) fn faults(ctx: &Context, report: &mut Report, thorough: bool) {
 }
 
 /// `cargo test` of optimised code: what is tested is what is run, and one build serves both.
+fn cargo_test(ctx: &Context) -> Cmd {
+    Cmd::new("cargo").args(["test", "--quiet", "--profile", "host"]).cwd(&ctx.layout.root)
+}
+
+/// The same, with the database of the tests.
 fn tests(ctx: &Context, stack: &Stack) -> Result<Cmd> {
-    Ok(Cmd::new("cargo")
-        .args(["test", "--quiet", "--profile", "host"])
-        .cwd(&ctx.layout.root)
+    Ok(cargo_test(ctx)
         .env("WELLTRACK_TEST_ADMIN_URL", stack.url(Role::SupabaseAdmin))
         .env("WELLTRACK_TEST_TEMPLATE", TEMPLATE)
         .env("WELLTRACK_TEST_PG_BIN", &ctx.prefix.bin))

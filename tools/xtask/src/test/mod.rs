@@ -9,6 +9,8 @@ mod edge;
 mod extension;
 mod lint;
 mod lint_sql;
+mod names;
+mod part;
 mod readme;
 mod report;
 mod unit;
@@ -21,82 +23,42 @@ use welltrack_stack::layout::Layout;
 
 use crate::setup;
 use check::{Context, Report, WITHIN};
+use part::{Part, Selection};
+pub(crate) use part::{Word, WordParser};
 
-/// The parts, in the order they run: what fails soonest and costs least comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Part {
-    /// Format, clippy, and rules that grep can check
-    Lint,
-    /// Tests of core and of the tools themselves, and the published hash vectors in plain Node
-    Unit,
-    /// The extension inside Postgres, its package, its upgrade from the first version
-    Extension,
-    /// Migrations with the real Supabase CLI: push, lint, advisors, types, reset, drift, upgrade
-    Schema,
-    /// pgTAP tests in supabase/tests
-    Pgtap,
-    /// Black-box tests in tests/, a database for each
-    Flows,
-    /// The edge host and its gateway, and the real supabase-js through all of it
-    Edge,
-    /// The report in headless Chromium: every mark is there, and nothing overflows a phone
-    Report,
-    /// Pushes while hosts and database die: nothing is lost (named by itself: the thorough form, minutes)
-    Faults,
-    /// Every command that the README shows
-    Readme,
-}
-
-impl Part {
-    const ALL: [Self; 10] = [
-        Self::Lint,
-        Self::Unit,
-        Self::Extension,
-        Self::Schema,
-        Self::Pgtap,
-        Self::Flows,
-        Self::Edge,
-        Self::Report,
-        Self::Faults,
-        Self::Readme,
-    ];
-
-    fn name(self) -> String {
-        format!("{self:?}").to_lowercase()
-    }
-
-    fn run(self, ctx: &Context, report: &mut Report, named: bool) {
-        match self {
-            Self::Lint => lint::run(ctx, report),
-            Self::Unit => unit::run(ctx, report),
-            Self::Extension => extension::run(ctx, report),
-            Self::Schema => {
-                database::schema(ctx, report);
-                upgrade::run(ctx, report);
-            }
-            Self::Pgtap => database::pgtap(ctx, report),
-            Self::Flows => database::flows(ctx, report),
-            Self::Edge => edge::run(ctx, report),
-            Self::Report => report::run(ctx, report),
-            Self::Faults => edge::faults(ctx, report, named),
-            Self::Readme => readme::run(ctx, report),
-        }
-    }
-}
-
-/// `cargo xtask test [part...]`; no part means all. Gives whether everything passed.
-pub(crate) fn run(layout: Layout, parts: &[Part]) -> Result<bool> {
+/// `cargo xtask test [part...] [name...]`; no part means all. Gives whether everything passed.
+pub(crate) fn run(layout: Layout, words: &[Word]) -> Result<bool> {
     if std::env::var_os(WITHIN).is_some() {
         bail!("this is run by `cargo xtask test` itself");
     }
+    let selection = Selection::of(words)?;
     let _lock = layout.lock("test")?;
     let start = Instant::now();
     let prefix = setup::tools(&layout)?;
     let ctx = Context { layout, prefix };
     let mut report = Report::default();
-    for part in Part::ALL.into_iter().filter(|part| parts.is_empty() || parts.contains(part)) {
+    for part in selection.parts() {
         report.begin(part.name());
-        part.run(&ctx, &mut report, !parts.is_empty());
+        run_part(part, &ctx, &mut report, &selection);
     }
     report.finish(start.elapsed())
+}
+
+fn run_part(part: Part, ctx: &Context, report: &mut Report, selection: &Selection) {
+    let names = &selection.names;
+    match part {
+        Part::Lint => lint::run(ctx, report),
+        Part::Unit => unit::run(ctx, report),
+        Part::Extension => extension::run(ctx, report),
+        Part::Schema => {
+            database::schema(ctx, report);
+            upgrade::run(ctx, report);
+        }
+        Part::Pgtap => database::pgtap(ctx, report),
+        Part::Flows => database::flows(ctx, report, names),
+        Part::Edge => edge::run(ctx, report, names),
+        Part::Report => report::run(ctx, report),
+        Part::Faults => edge::faults(ctx, report, selection.is_named(), names),
+        Part::Readme => readme::run(ctx, report),
+    }
 }
