@@ -18,7 +18,7 @@ mod tests {
     }
 
     #[pg_test]
-    fn it_is_postgress_own_regression_to_twelve_digits() {
+    fn it_is_the_regression_of_postgres_to_twelve_digits() {
         let seed = readings(5_000);
         // Postgres sums in doubles, so its oracle is given times near zero.
         let worst = text(

@@ -71,8 +71,9 @@ pub(super) fn pgtap(ctx: &Context, report: &mut Report) {
 /// The black-box tests. Each clones the migrated database, so they run side by side and none sees another's rows.
 pub(super) fn flows(ctx: &Context, report: &mut Report, names: &[String]) {
     // Only what is compared with real days needs the oracle.
-    let python = welltrack_demo::data_set(&ctx.layout.root)
-        .and_then(|_| report.check("Python with numpy, for the oracle", || python::ensure(&ctx.layout)));
+    let python = welltrack_demo::data_set(&ctx.layout.root).and_then(|_| {
+        report.check("Python with numpy, for the oracle", || python::ensure(&ctx.layout, &python::ORACLE))
+    });
     report.check(&names::title("the tests in tests/", names), || {
         let tests = || {
             Cmd::new("cargo")
@@ -85,7 +86,7 @@ pub(super) fn flows(ctx: &Context, report: &mut Report, names: &[String]) {
         make_template(&stack)?;
         python
             .iter()
-            .fold(tests(), |tests, python| tests.env("WELLTRACK_TEST_PYTHON", python))
+            .fold(tests(), |tests, python| tests.env("WELLTRACK_TEST_PYTHON", python.join("python")))
             .arg("--")
             .args(names)
             .env("WELLTRACK_TEST_ADMIN_URL", stack.url(Role::SupabaseAdmin))

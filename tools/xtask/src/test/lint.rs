@@ -1,4 +1,4 @@
-//! Lint: format, clippy without a warning, and rules that a search of the sources can check.
+//! Lint: format, clippy without a warning, spelling, the form of the SQL, and rules that a search of the sources can check.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use welltrack_stack::cmd::Cmd;
 use welltrack_stack::files::files_below;
 
 use super::check::{Context, Report};
-use crate::setup::pgrx;
+use crate::setup::{pgrx, python};
 
 /// Workspaces of their own, because they are built for another target. Their sources are plain Rust to any.
 const GUESTS: [&str; 2] = ["edge_functions/functions/Cargo.toml", "tests/guests/Cargo.toml"];
@@ -57,6 +57,27 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
     });
     report.check("nothing in the extension is SECURITY DEFINER", || no_security_definer(ctx));
     report.check("sql/ keeps its form", || super::lint_sql::check(ctx));
+    let Some(programs) =
+        report.check("typos and SQLFluff are there", || python::ensure(&ctx.layout, &python::LINT))
+    else {
+        return;
+    };
+    report.check("typos", || {
+        Cmd::new(programs.join("typos"))
+            .args(["--format", "brief"])
+            .cwd(&ctx.layout.root)
+            .log(ctx.layout.log("lint"))
+            .hint("correct the word, or add it to _typos.toml if it is right")
+            .run()
+    });
+    report.check("SQLFluff", || {
+        Cmd::new(programs.join("sqlfluff"))
+            .args(["lint", "--processes", "0", "--disable-progress-bar", "sql"])
+            .cwd(&ctx.layout.root)
+            .log(ctx.layout.log("lint"))
+            .hint("the log has file, line and rule; .sqlfluff says which rules hold")
+            .run()
+    });
 }
 
 /// A function of a trusted extension that runs with its owner's rights runs as the superuser, for everyone.

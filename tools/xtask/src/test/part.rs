@@ -10,7 +10,7 @@ use clap::{Arg, Command, ValueEnum};
 /// The parts, in the order they run: what fails soonest and costs least comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
-    /// Format, clippy, and rules that grep can check
+    /// Format, clippy, spelling, the form of the SQL, and rules that grep can check
     Lint,
     /// Tests of core and of the tools themselves, and the published hash vectors in plain Node
     Unit,
