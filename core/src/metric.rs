@@ -1,8 +1,7 @@
-//! What can be measured, by whom, and the one table of facts about each metric.
+//! Metrics and sources, and what differs between them.
 //!
-//! Promises: every fact that differs between metrics (label, unit, range, how a day adds up, which day a reading
-//! belongs to, what phones call it) is a column of [`METRICS`], so that in this crate a new metric is one new line and a name in [`crate::narrative`]. Stops at facts:
-//! conversion lives in [`crate::units`], judgement in [`crate::validate`].
+//! Every fact that differs between metrics is a column of [`METRICS`]. A new metric is one entry of that table, one label
+//! of the database's enum and one column of `wt_daily_values`.
 
 mod table;
 
@@ -10,26 +9,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::reason::Quoted;
-pub use table::{DIASTOLIC_RANGE, METRICS};
-
-/// The thirteen metrics of `wt_health_metrics.metric_type`, in the order of [`METRICS`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names say it, and METRICS says the rest")]
-pub enum MetricType {
-    Sleep,
-    Stress,
-    Vo2max,
-    Steps,
-    Hr,
-    Hrv,
-    Calories,
-    Distance,
-    ActiveMinutes,
-    Weight,
-    BodyFat,
-    BloodPressure,
-    Spo2,
-}
+pub use crate::units::Unit;
+pub use table::{DIASTOLIC_RANGE, METRICS, MetricType};
 
 /// Where a reading comes from: `wt_health_metrics.source`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,23 +25,6 @@ pub enum Source {
     HealthConnect,
     /// Typed by the person.
     Manual,
-}
-
-/// The unit in which a metric is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "`symbol` says it")]
-pub enum Unit {
-    Minute,
-    Score,
-    MlPerKgMin,
-    Count,
-    Bpm,
-    Millisecond,
-    Kilocalorie,
-    Metre,
-    Kilogram,
-    Percent,
-    MmHg,
 }
 
 /// How the readings of one local day become that day's value.
@@ -98,12 +62,47 @@ pub enum Facet {
     StagesOnly,
 }
 
-/// One line of [`METRICS`].
+/// Where a Garmin summary holds the value of a metric.
+///
+/// Sleep and stress are read by code of their own ([`crate::providers::garmin`]): they are no plain fields.
+#[derive(Clone, Copy, Debug)]
+pub enum GarminField {
+    /// Summary type, fields whose sum is the value (one that is missing adds nothing), and their unit.
+    Sum(&'static str, &'static [&'static str], &'static str),
+}
+
+impl GarminField {
+    /// The type of the summary, such as `dailies`.
+    #[must_use]
+    pub const fn summary(self) -> &'static str {
+        let GarminField::Sum(summary, ..) = self;
+        summary
+    }
+}
+
+/// How people speak of a metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Words {
+    /// Its name in a heading: `steps`.
+    pub name: &'static str,
+    /// Its name in a sentence about a goal: "Your daily steps haven't shown a clear trend".
+    pub in_sentence: &'static str,
+    /// Whether that name is a plural.
+    pub plural: bool,
+    /// The unit that people read; one that [`crate::units`] knows.
+    pub unit: &'static str,
+    /// The same for people who chose imperial units.
+    pub imperial: &'static str,
+    /// Digits after the point.
+    pub decimals: usize,
+}
+
+/// One entry of [`METRICS`].
 #[derive(Debug)]
 pub struct MetricSpec {
-    /// Which metric the line is about.
+    /// Which metric the entry is about.
     pub metric: MetricType,
-    /// The enum label in the database, and the name that the app's own records use.
+    /// The enum label in the database, the column of `wt_daily_values`, and the name that the app's own records use.
     pub label: &'static str,
     /// The unit of every stored value.
     pub unit: Unit,
@@ -113,16 +112,32 @@ pub struct MetricSpec {
     pub aggregate: Aggregate,
     /// Which local day a reading belongs to.
     pub anchor: Anchor,
+    /// How people speak of it.
+    pub words: Words,
     /// What HealthKit and Health Connect call it. Left out on purpose: names that mean something else than the
     /// metric (`HeartRate` is a spot sample where `hr` is the resting rate; active energy is one part of `calories`).
-    pub aliases: &'static [(&'static str, Facet)],
+    pub phones: &'static [(&'static str, Facet)],
+    /// Where Garmin's summaries hold it; `None` where no plain field does.
+    pub garmin: Option<GarminField>,
+    /// The spellings of the field of a Strava activity that holds it; the first one that is there counts.
+    pub strava: &'static [&'static str],
+    /// A regular expression of the keys under which a log's context may hold a value of it: `log_error` drops those.
+    pub log_keys: &'static str,
+}
+
+impl MetricSpec {
+    /// Whether the day's value grows until the day is over, as steps do. A night is known as a whole in the morning.
+    #[must_use]
+    pub const fn grows_during_day(&self) -> bool {
+        matches!((self.aggregate, self.anchor), (Aggregate::Sum, Anchor::Start))
+    }
 }
 
 impl MetricType {
     /// Everything known about the metric.
     #[must_use]
     pub const fn spec(self) -> &'static MetricSpec {
-        const TABLE: &[MetricSpec; 13] = &METRICS;
+        const TABLE: &[MetricSpec] = &METRICS;
         &TABLE[self as usize]
     }
 
@@ -155,7 +170,7 @@ impl MetricType {
             return Some((metric, Facet::Whole));
         }
         METRICS.iter().find_map(|spec| {
-            spec.aliases.iter().find(|(alias, _)| *alias == name).map(|(_, facet)| (spec.metric, *facet))
+            spec.phones.iter().find(|(alias, _)| *alias == name).map(|(_, facet)| (spec.metric, *facet))
         })
     }
 }
@@ -195,26 +210,6 @@ impl Source {
     }
 }
 
-impl Unit {
-    /// How the unit is written in the database.
-    #[must_use]
-    pub const fn symbol(self) -> &'static str {
-        match self {
-            Unit::Minute => "min",
-            Unit::Score => "score",
-            Unit::MlPerKgMin => "mL/kg/min",
-            Unit::Count => "count",
-            Unit::Bpm => "bpm",
-            Unit::Millisecond => "ms",
-            Unit::Kilocalorie => "kcal",
-            Unit::Metre => "m",
-            Unit::Kilogram => "kg",
-            Unit::Percent => "%",
-            Unit::MmHg => "mmHg",
-        }
-    }
-}
-
 impl Aggregate {
     /// `sum` or `mean`.
     #[must_use]
@@ -222,6 +217,17 @@ impl Aggregate {
         match self {
             Aggregate::Sum => "sum",
             Aggregate::Mean => "mean",
+        }
+    }
+}
+
+impl Anchor {
+    /// `start` or `end`.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Anchor::Start => "start",
+            Anchor::End => "end",
         }
     }
 }
@@ -278,16 +284,36 @@ impl fmt::Display for Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::to_canonical;
     use std::collections::HashSet;
 
     #[test]
-    fn every_line_of_the_table_stands_where_its_metric_points() {
-        for (index, spec) in METRICS.iter().enumerate() {
-            assert_eq!(spec.metric as usize, index);
-            assert_eq!(spec.metric.spec().label, spec.label);
-            assert_eq!(spec.label.parse(), Ok(spec.metric));
-            assert!(spec.range.0 < spec.range.1, "{}", spec.label);
+    fn every_entry_of_the_table_is_complete_and_consistent() {
+        for spec in &METRICS {
+            let label = spec.label;
+            assert_eq!(spec.metric.spec().label, label);
+            assert_eq!(label.parse(), Ok(spec.metric));
+            assert!(label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')), "{label}");
+            assert!(spec.range.0 < spec.range.1, "{label}");
+            assert!(!spec.log_keys.is_empty(), "{label}: an empty pattern matches every key");
+            for unit in [spec.words.unit, spec.words.imperial] {
+                let known = to_canonical(spec.metric, 1.0, Some(unit), None);
+                assert!(known.is_ok(), "{label}: `units` has to know {unit}, which people read");
+            }
+            if let Some(GarminField::Sum(_, fields, unit)) = spec.garmin {
+                assert!(
+                    !fields.is_empty() && to_canonical(spec.metric, 1.0, Some(unit), None).is_ok(),
+                    "{label}"
+                );
+            }
         }
+    }
+
+    #[test]
+    fn steps_calories_distance_and_active_minutes_grow_during_the_day() {
+        let growing: Vec<_> =
+            METRICS.iter().filter(|spec| spec.grows_during_day()).map(|spec| spec.label).collect();
+        assert_eq!(growing, ["steps", "calories", "distance", "active_minutes"]);
     }
 
     #[test]
@@ -295,7 +321,7 @@ mod tests {
         let mut seen = HashSet::new();
         for spec in &METRICS {
             assert!(seen.insert(spec.label), "{}", spec.label);
-            for (alias, facet) in spec.aliases {
+            for (alias, facet) in spec.phones {
                 assert!(seen.insert(alias), "{alias}");
                 assert_eq!(MetricType::from_provider_name(alias), Some((spec.metric, *facet)));
             }

@@ -1,8 +1,7 @@
-//! A forecast in a sentence or two, and where the recovery score is heading in one.
+//! Words for a forecast, and for the trend of the recovery score.
 //!
-//! Promises: the same numbers always give the same words, in a tone that suggests and never orders, in the person's units,
-//! rounded to what a person would say; whatever is unknown is left out. It needs no model: it is what stands there when
-//! the AI's explanation is late. Stops at words: the numbers are [`crate::forecast`]'s.
+//! The same numbers always give the same words, in the person's units and rounded; what is unknown is left out. No model
+//! is asked, so these words are there when the AI's explanation is late. The tone suggests and never orders.
 
 use std::fmt;
 
@@ -11,7 +10,7 @@ use jiff::civil::Date;
 
 use crate::MetricType;
 use crate::forecast::{EpochDay, Status, trend};
-use crate::metric::Unit;
+use crate::metric::Words;
 use crate::regression::Line;
 use crate::units::to_canonical;
 
@@ -47,60 +46,31 @@ pub struct Story {
     pub imperial: bool,
 }
 
-/// How people speak of a metric: its name and whether that is a plural, its unit, how many stored units make one of those, and digits after the point.
+/// A metric's words for one person: how many stored units make one of `unit`.
 struct Speech {
-    name: &'static str,
-    plural: bool,
+    words: Words,
     unit: &'static str,
     divide: f64,
-    decimals: usize,
-}
-
-const fn speech(metric: MetricType) -> (&'static str, usize) {
-    match metric {
-        MetricType::Sleep => ("sleep", 1),
-        MetricType::Stress => ("stress score", 0),
-        MetricType::Vo2max => ("VO2 max", 1),
-        MetricType::Steps => ("daily steps", 0),
-        MetricType::Hr => ("resting heart rate", 0),
-        MetricType::Hrv => ("heart rate variability", 0),
-        MetricType::Calories => ("daily calories", 0),
-        MetricType::Distance => ("daily distance", 1),
-        MetricType::ActiveMinutes => ("active minutes", 0),
-        MetricType::Weight => ("weight", 1),
-        MetricType::BodyFat => ("body fat", 1),
-        MetricType::BloodPressure => ("systolic blood pressure", 0),
-        MetricType::Spo2 => ("blood oxygen", 1),
-    }
 }
 
 impl Speech {
     fn of(metric: MetricType, imperial: bool) -> Self {
-        let (name, decimals) = speech(metric);
-        let unit = match metric.spec().unit {
-            Unit::Minute if metric == MetricType::Sleep => "h",
-            Unit::Metre if imperial => "mi",
-            Unit::Metre => "km",
-            Unit::Kilogram if imperial => "lb",
-            Unit::Count => "steps",
-            Unit::Score => "points",
-            unit => unit.symbol(),
-        };
-        // Every unit above is one that `units` knows.
+        let words = metric.spec().words;
+        let unit = if imperial { words.imperial } else { words.unit };
+        // The table's test holds that `units` knows each of them.
         let divide = to_canonical(metric, 1.0, Some(unit), None).unwrap_or(1.0);
-        let plural = matches!(metric, MetricType::Steps | MetricType::Calories | MetricType::ActiveMinutes);
-        Speech { name, plural, unit, divide, decimals }
+        Speech { words, unit, divide }
     }
 
     fn amount(&self, value: Option<f64>) -> Option<String> {
-        Some(self.with_unit(&grouped(in_range(value)? / self.divide, self.decimals)))
+        Some(self.with_unit(&grouped(in_range(value)? / self.divide, self.words.decimals)))
     }
 
     /// Per week, without a sign, with at least one digit that is not zero.
     fn pace(&self, slope_per_day: Option<f64>) -> Option<String> {
         const MOST_DECIMALS: usize = 3;
         let weekly = in_range(slope_per_day)?.abs() * 7.0 / self.divide;
-        let said = (self.decimals..=MOST_DECIMALS).map(|decimals| grouped(weekly, decimals));
+        let said = (self.words.decimals..=MOST_DECIMALS).map(|decimals| grouped(weekly, decimals));
         let said = said.into_iter().find(|said| said != "0").unwrap_or_else(|| "less than 0.001".to_owned());
         Some(format!("{}/week", self.with_unit(&said)))
     }
@@ -179,7 +149,7 @@ impl fmt::Display for Spoken {
 #[must_use]
 pub fn narrative(story: &Story) -> String {
     let speech = Speech::of(story.metric, story.imperial);
-    let name = speech.name;
+    let name = speech.words.in_sentence;
     let target = speech
         .amount(story.target)
         .map_or("your target".to_owned(), |target| format!("your {target} target"));
@@ -216,7 +186,7 @@ pub fn narrative(story: &Story) -> String {
         Status::NotConverging => format!(
             "Your {name} {} shown a clear trend towards {target} over the last 30 days. It may help to look at what has \
              changed lately, or to adjust the target.",
-            if speech.plural { "haven't" } else { "hasn't" }
+            if speech.words.plural { "haven't" } else { "hasn't" }
         ),
         Status::BeyondHorizon => format!(
             "At your current pace{}, {target} is more than ten years away. A slightly bigger change each week, or a \

@@ -1,12 +1,37 @@
-//! Conversion to the unit in which a metric is stored.
+//! Units, and conversion to the one in which a metric is stored.
 //!
-//! Promises: unit names are taken as HealthKit, Health Connect and people write them; what is unknown is an error that
-//! names what would have been understood. Stops at arithmetic: whether the result is plausible is asked elsewhere.
+//! Unit names are taken as HealthKit, Health Connect and people write them; an unknown one is an error that lists the
+//! accepted ones. Whether a value is plausible is [`crate::validate`]'s to say.
 
 use std::fmt;
 
-use crate::metric::{MetricType, Source, Unit};
+use crate::metric::{MetricType, Source};
 use crate::reason::Quoted;
+
+/// The unit in which a metric is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "`symbol` says it")]
+pub enum Unit {
+    Minute,
+    Score,
+    MlPerKgMin,
+    Count,
+    Bpm,
+    Millisecond,
+    Kilocalorie,
+    Metre,
+    Kilogram,
+    Percent,
+    MmHg,
+}
+
+impl Unit {
+    /// How the unit is written in the database: the first of its accepted names.
+    #[must_use]
+    pub const fn symbol(self) -> &'static str {
+        accepted(self)[0].names[0]
+    }
+}
 
 /// One unit that is understood: its spellings, and `canonical = value * multiply / divide`. Two numbers instead of one
 /// factor keep 90 seconds exactly 1.5 minutes.
@@ -20,6 +45,8 @@ const fn unit(names: &'static [&'static str], multiply: f64, divide: f64) -> Acc
     Accepted { names, multiply, divide }
 }
 
+/// What is understood where a unit is stored: itself first, under the name that the database has.
+///
 /// Pounds, feet, inches and miles are the international ones of 1959, the calorie is the thermochemical one, as in
 /// HealthKit and Health Connect; a kilopascal is 7.500615... mmHg by the definition of the conventional millimetre.
 const fn accepted(unit_kept: Unit) -> &'static [Accepted] {

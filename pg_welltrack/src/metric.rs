@@ -1,13 +1,53 @@
-//! `canonical_unit`, `to_canonical`, `source_priority`, `daily_aggregate`, `day_anchor`: the facts about a metric.
+//! `metrics`, `canonical_unit`, `to_canonical`, `source_priority`, `daily_aggregate`, `day_anchor`, `grows_during_day`:
+//! the facts about metrics and sources.
 //!
 //! All of them read the table in `welltrack_core::metric`. Labels are text, so that the extension may be older or newer
 //! than the schema's enum types; an unknown label is an error.
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use welltrack_core::metric::METRICS;
 use welltrack_core::{MetricType, Source, units};
 
 use crate::error::Error;
+
+/// Every metric with its facts, one row each in the order of the database's enum.
+///
+/// `least` and `greatest` are the ends of the plausible range, both included, in `unit`; `day_anchor` is the end of a
+/// reading's period that decides its day; `log_keys` is a regular expression of the keys under which a log's context may
+/// hold a value of it; `name` is for people to read.
+///
+/// Source: `welltrack_core::metric::METRICS`.
+#[pg_extern(immutable, parallel_safe)]
+#[allow(clippy::type_complexity, reason = "pgrx reads the columns' names from this type")]
+fn metrics() -> TableIterator<
+    'static,
+    (
+        name!(metric_type, &'static str),
+        name!(name, &'static str),
+        name!(unit, &'static str),
+        name!(least, f64),
+        name!(greatest, f64),
+        name!(daily_aggregate, &'static str),
+        name!(day_anchor, &'static str),
+        name!(grows_during_day, bool),
+        name!(log_keys, &'static str),
+    ),
+> {
+    TableIterator::new(METRICS.iter().map(|spec| {
+        (
+            spec.label,
+            spec.words.name,
+            spec.unit.symbol(),
+            spec.range.0,
+            spec.range.1,
+            spec.aggregate.label(),
+            spec.anchor.label(),
+            spec.grows_during_day(),
+            spec.log_keys,
+        )
+    }))
+}
 
 /// The unit in which a metric is stored, such as `kg`.
 ///
@@ -56,6 +96,14 @@ fn source_priority(source: &str) -> Result<i32, ErrorReport> {
 #[pg_extern(immutable, strict, parallel_safe)]
 fn daily_aggregate(metric_type: &str) -> Result<&'static str, ErrorReport> {
     Ok(metric(metric_type)?.spec().aggregate.label())
+}
+
+/// Whether the day's value grows until the day is over: true for steps, calories, distance and active minutes.
+///
+/// Errors: 22023 for an unknown metric. Source: `welltrack_core::metric::METRICS`.
+#[pg_extern(immutable, strict, parallel_safe)]
+fn grows_during_day(metric_type: &str) -> Result<bool, ErrorReport> {
+    Ok(metric(metric_type)?.spec().grows_during_day())
 }
 
 /// The instant whose local day a reading counts for: sleep belongs to the day of waking (its end), all else to the day

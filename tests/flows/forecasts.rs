@@ -8,6 +8,7 @@ use crate::readings::{DAY, HOUR, MONDAY, Reading, counts, ingest, iso};
 use postgres::Client;
 use serde_json::{Value, json};
 use uuid::Uuid;
+use welltrack_tests::catalogue::{Metric, metrics};
 use welltrack_tests::{Person, TestDb};
 
 /// Weights of `days`, as a function of the day.
@@ -108,22 +109,14 @@ fn a_status_says_why_there_is_no_date() {
     }
 }
 
-/// A canonical value of each metric that no other metric has, and its unit.
-const METRICS: [(&str, f64, &str); 13] = [
-    ("sleep", 430.0, "min"),
-    ("stress", 31.0, "score"),
-    ("vo2max", 44.0, "mL/kg/min"),
-    ("steps", 9_000.0, "count"),
-    ("hr", 57.0, "bpm"),
-    ("hrv", 63.0, "ms"),
-    ("calories", 2_300.0, "kcal"),
-    ("distance", 6_100.0, "m"),
-    ("active_minutes", 38.0, "min"),
-    ("weight", 77.0, "kg"),
-    ("body_fat", 21.0, "%"),
-    ("blood_pressure", 119.0, "mmHg"),
-    ("spo2", 96.0, "%"),
-];
+/// Every metric with a plausible value, each another share of its range, and its unit.
+fn values_of_metrics(db: &TestDb) -> Vec<(&'static str, f64, &'static str)> {
+    let base = |(n, metric): (u32, Metric)| {
+        let share = 0.3 + 0.01 * f64::from(n);
+        (metric.label, metric.least + share * (metric.greatest - metric.least), metric.unit)
+    };
+    (0..).zip(metrics(&mut db.admin())).map(base).collect()
+}
 
 #[test]
 fn every_metric_is_summed_up_and_forecast_as_itself() {
@@ -131,7 +124,8 @@ fn every_metric_is_summed_up_and_forecast_as_itself() {
     let ada = db.sign_up("ada@example.com");
     let mut client = db.api(ada.caller());
     let value = |base: f64, day: i64| base * (1.0 + 0.001 * day as f64);
-    for (metric, base, unit) in METRICS {
+    let metrics = values_of_metrics(&db);
+    for &(metric, base, unit) in &metrics {
         let records: Vec<Value> = (0..20)
             .map(|day| {
                 let start = MONDAY + day * DAY;
@@ -148,11 +142,13 @@ fn every_metric_is_summed_up_and_forecast_as_itself() {
         assert_eq!(counts(&answer), [20, 0, 0, 0, 0], "{metric}: {answer}");
     }
     db.run_jobs();
-    let goals =
-        METRICS.map(|(metric, base, unit)| goal(&mut client, ada, metric, base * 1.01, unit, "decrease"));
+    let goals: Vec<_> = metrics
+        .iter()
+        .map(|(metric, base, unit)| goal(&mut client, ada, metric, base * 1.01, unit, "decrease"))
+        .collect();
     night(&db, 19);
     let last = values(&db, ada)[&date(19)].clone();
-    for ((metric, base, _), goal) in METRICS.into_iter().zip(goals) {
+    for ((metric, base, _), goal) in metrics.into_iter().zip(goals) {
         let close =
             |found: &Value| found.as_f64().is_some_and(|found| (found - value(base, 19)).abs() < 1e-9);
         assert!(close(&last[metric]), "{metric}: {last}");

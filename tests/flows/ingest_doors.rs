@@ -13,39 +13,34 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::slice::from_ref;
+use welltrack_tests::catalogue::{Metric, metrics};
 use welltrack_tests::{Caller, Person, TestDb, sqlstate};
 
-/// Every unit that the doors have to convert, and a plain value in it.
-const UNITS: [(&str, &str); 28] = [
-    ("sleep", "min"),
+/// Units that the doors have to convert.
+const OTHER_UNITS: [(&str, &str); 16] = [
     ("sleep", "h"),
     ("sleep", "s"),
-    ("stress", "score"),
-    ("vo2max", "mL/kg/min"),
-    ("steps", "count"),
-    ("hr", "bpm"),
     ("hr", "count/min"),
     ("hr", "count/s"),
-    ("hrv", "ms"),
     ("hrv", "s"),
-    ("calories", "kcal"),
     ("calories", "Cal"),
     ("calories", "cal"),
     ("calories", "kJ"),
-    ("distance", "m"),
     ("distance", "km"),
     ("distance", "mi"),
     ("distance", "ft"),
-    ("active_minutes", "min"),
     ("active_minutes", "h"),
-    ("weight", "kg"),
     ("weight", "lb"),
     ("weight", "st"),
-    ("body_fat", "%"),
     ("body_fat", "fraction"),
-    ("spo2", "%"),
     ("spo2", "ratio"),
 ];
+
+/// Every metric that is one number, with the unit in which it is stored and others.
+fn units(db: &TestDb) -> Vec<(&'static str, &'static str)> {
+    let metrics = metrics(&mut db.admin()).into_iter().filter(Metric::is_one_number);
+    metrics.map(|metric| (metric.label, metric.unit)).chain(OTHER_UNITS).collect()
+}
 
 struct Doors {
     person: Person,
@@ -85,10 +80,10 @@ impl Doors {
     }
 }
 
-fn reading() -> impl Strategy<Value = Reading> {
+fn reading(units: Vec<(&'static str, &'static str)>) -> impl Strategy<Value = Reading> {
     (
         prop::sample::select(vec!["garmin", "strava", "healthkit", "health_connect", "manual"]),
-        prop::sample::select(UNITS.to_vec()),
+        prop::sample::select(units),
         0.0..2.0_f64,
         // Around both changes of the clock, across midnights and leap days, back to the epoch.
         prop_oneof![0..4_000_000_000_i64, (MONDAY..MONDAY + 300 * DAY), Just(1_709_164_800)],
@@ -107,8 +102,8 @@ fn reading() -> impl Strategy<Value = Reading> {
 }
 
 /// Readings that share neither period nor name.
-fn readings() -> impl Strategy<Value = Vec<Reading>> {
-    prop::collection::vec(reading(), 1..20).prop_map(|mut readings| {
+fn readings(db: &TestDb) -> impl Strategy<Value = Vec<Reading>> + use<> {
+    prop::collection::vec(reading(units(db)), 1..20).prop_map(|mut readings| {
         let mut seen = std::collections::HashSet::new();
         readings.retain(|reading| {
             seen.insert((reading.metric, format!("{} {}", reading.start, reading.end)))
@@ -124,7 +119,7 @@ fn the_same_readings_by_any_door_give_the_same_table() {
     for zone in ["UTC", "Pacific/Auckland", "America/Los_Angeles"] {
         let doors = RefCell::new(Doors::of(&db, zone));
         TestRunner::new(cases(40))
-            .run(&readings(), |readings| {
+            .run(&readings(&db), |readings| {
                 let doors = &mut *doors.borrow_mut();
                 let [batch, upsert, copy] = doors.each(&readings);
                 prop_assert_eq!(batch.len(), readings.len());

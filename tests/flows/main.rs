@@ -26,6 +26,7 @@ mod lifesnaps_scores;
 mod loads;
 mod local_days;
 mod logs;
+mod metrics;
 mod onboarding;
 mod priority;
 mod provider_rows;

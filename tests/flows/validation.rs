@@ -1,31 +1,16 @@
 //! The background job that judges readings.
 //!
 //! Promises: each metric is plausible up to its bounds and not a hair beyond, a rejected reading says why, stays stored
-//! and comes back when it is corrected, and jobs that overlap neither collide nor judge twice. The bounds are those of
-//! the data model, written down here again on purpose. Stops at judging: what counts afterwards is in `baselines`.
+//! and comes back when it is corrected, and jobs that overlap neither collide nor judge twice. The bounds are those that
+//! the extension names. Stops at judging: what counts afterwards is in `baselines`.
 
 use crate::readings::{Reading, ingest, records, table, upsert, versions};
 use serde_json::{Value, json};
 use std::slice::from_ref;
 use std::sync::Barrier;
 use std::thread;
+use welltrack_tests::catalogue::{Metric, metrics};
 use welltrack_tests::{Caller, TestDb};
-
-/// Metric, unit, and the least and greatest plausible value.
-const BOUNDS: [(&str, &str, f64, f64); 12] = [
-    ("sleep", "min", 0.0, 960.0),
-    ("stress", "score", 0.0, 100.0),
-    ("vo2max", "mL/kg/min", 10.0, 90.0),
-    ("steps", "count", 0.0, 100_000.0),
-    ("hr", "bpm", 30.0, 100.0),
-    ("hrv", "ms", 10.0, 200.0),
-    ("calories", "kcal", 0.0, 10_000.0),
-    ("distance", "m", 0.0, 100_000.0),
-    ("active_minutes", "min", 0.0, 1_440.0),
-    ("weight", "kg", 20.0, 300.0),
-    ("body_fat", "%", 3.0, 60.0),
-    ("spo2", "%", 70.0, 100.0),
-];
 
 /// Status and reason of each reading, by start.
 fn verdicts(db: &TestDb) -> Vec<(String, Option<String>)> {
@@ -43,7 +28,8 @@ fn verdicts(db: &TestDb) -> Vec<(String, Option<String>)> {
 #[test]
 fn every_metric_is_plausible_up_to_its_bounds_and_not_beyond() {
     let db = TestDb::new();
-    for (metric, unit, least, greatest) in BOUNDS {
+    let metrics = metrics(&mut db.admin());
+    for Metric { label: metric, unit, least, greatest } in metrics.into_iter().filter(Metric::is_one_number) {
         let person = db.sign_up(&format!("{metric}@example.com"));
         let values = [least, greatest, least.next_down(), greatest.next_up(), -1e300, 1e300];
         let readings: Vec<_> = (0..)

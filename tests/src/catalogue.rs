@@ -69,6 +69,48 @@ impl ForeignKey {
     }
 }
 
+/// A metric, as the extension describes it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metric {
+    /// Its enum label.
+    pub label: &'static str,
+    /// The unit of stored values.
+    pub unit: &'static str,
+    /// The least plausible value.
+    pub least: f64,
+    /// The greatest plausible value.
+    pub greatest: f64,
+}
+
+impl Metric {
+    /// Whether one number says it all: a blood pressure has two.
+    #[must_use]
+    pub fn is_one_number(&self) -> bool {
+        self.label != "blood_pressure"
+    }
+}
+
+/// Every metric, in the order in which `welltrack.metrics()` lists them.
+///
+/// # Panics
+///
+/// When the extension can't be asked.
+pub fn metrics(client: &mut Client) -> Vec<Metric> {
+    // Test data is made of static texts; these are a few words for the life of a test.
+    let text = |row: &Row, column| row.get::<_, String>(column).leak();
+    client
+        .query("select metric_type, unit, least, greatest from welltrack.metrics()", &[])
+        .expect("the extension lists its metrics")
+        .iter()
+        .map(|row| Metric {
+            label: text(row, 0),
+            unit: text(row, 1),
+            least: row.get(2),
+            greatest: row.get(3),
+        })
+        .collect()
+}
+
 const TABLES: &str = "
     select oid, relname::text from pg_class
     where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition

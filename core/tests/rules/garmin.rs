@@ -135,10 +135,10 @@ fn a_day_has_its_sums_and_the_resting_heart_rate() {
         values(&day),
         [
             (M::Steps, Some(4321.0)),
-            (M::Distance, Some(3210.5)),
-            (M::Calories, Some(1101.0)),
-            (M::ActiveMinutes, Some(26.5)),
             (M::Hr, Some(58.0)),
+            (M::Calories, Some(1101.0)),
+            (M::Distance, Some(3210.5)),
+            (M::ActiveMinutes, Some(26.5)),
         ]
     );
     assert!(day.readings.iter().all(|reading| seconds(reading) == (DAY, Some(DAY + 43_200))), "{day:?}");
@@ -152,7 +152,7 @@ fn what_was_not_measured_is_no_row_and_what_the_watch_could_not_measure_is_one_w
         json!({"startTimeInSeconds": DAY, "steps": null, "distanceInMeters": -1, "activeKilocalories": 100,
                "bmrKilocalories": -1, "restingHeartRateInBeatsPerMinute": -1}),
     );
-    assert_eq!(values(&day), [(M::Distance, None), (M::Calories, Some(100.0)), (M::Hr, None)]);
+    assert_eq!(values(&day), [(M::Hr, None), (M::Calories, Some(100.0)), (M::Distance, None)]);
     for reading in day.readings.iter().filter(|reading| reading.value.is_none()) {
         assert_eq!(reading.value_text.as_deref(), Some("unavailable"));
     }

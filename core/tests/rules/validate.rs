@@ -1,7 +1,7 @@
 //! Plausibility, metric by metric, at the ends of each range.
 
 use proptest::prelude::*;
-use welltrack_core::metric::METRICS;
+use welltrack_core::metric::{DIASTOLIC_RANGE, METRICS};
 use welltrack_core::validate::{Reading, validate};
 use welltrack_core::{Code, MICROS_PER_DAY, MetricType, Reason, UnixMicros};
 
@@ -36,28 +36,44 @@ fn both_ends_of_every_range_count_and_what_lies_beyond_does_not() {
     }
 }
 
-/// The data model's table "canonical units and ranges", written down a second time.
+/// The table of metrics in the README, where the units and ranges stand a second time: label, unit, range.
+fn published() -> Vec<[&'static str; 3]> {
+    let lines = include_str!("../../../README.md").lines();
+    let table = lines.skip_while(|line| !line.starts_with("| metric | stored in | plausible |")).skip(2);
+    let rows = table.map_while(|line| line.strip_prefix("| `")?.strip_suffix(" |"));
+    rows.map(|row| {
+        let mut cells = row.split(" | ");
+        let label = cells.next().and_then(|cell| cell.split('`').next());
+        [label, cells.next(), cells.next()].map(|cell| cell.expect("three cells"))
+    })
+    .collect()
+}
+
 #[test]
-fn the_ranges_are_those_of_the_data_model() {
-    let ranges =
-        METRICS.iter().map(|spec| (spec.metric.label(), spec.range.0, spec.range.1)).collect::<Vec<_>>();
-    let mut expected = vec![
-        ("sleep", 0.0, 960.0),
-        ("stress", 0.0, 100.0),
-        ("vo2max", 10.0, 90.0),
-        ("steps", 0.0, 100_000.0),
-        ("hr", 30.0, 100.0),
-        ("hrv", 10.0, 200.0),
-        ("calories", 0.0, 10_000.0),
-        ("distance", 0.0, 100_000.0),
-        ("active_minutes", 0.0, 1_440.0),
-        ("weight", 20.0, 300.0),
-        ("body_fat", 3.0, 60.0),
-        ("blood_pressure", 70.0, 250.0),
-        ("spo2", 70.0, 100.0),
-    ];
-    expected.sort_by_key(|(label, ..)| ranges.iter().position(|range| range.0 == *label));
-    assert_eq!(ranges, expected);
+fn units_and_ranges_are_those_of_the_readme() {
+    let published = published();
+    for spec in &METRICS {
+        let (label, unit) = (spec.label, spec.unit.symbol());
+        let [least, greatest] = [spec.range.0, spec.range.1].map(|end| {
+            let whole = format!("{end:.0}");
+            if whole.len() > 3 {
+                format!("{},{}", &whole[..whole.len() - 3], &whole[whole.len() - 3..])
+            } else {
+                whole
+            }
+        });
+        let range = match spec.metric {
+            MetricType::BloodPressure => {
+                format!("{least} to {greatest} over {} to {}", DIASTOLIC_RANGE.0, DIASTOLIC_RANGE.1)
+            }
+            _ => format!("{least} to {greatest}"),
+        };
+        assert!(
+            published.contains(&[label, unit, &range]),
+            "README.md's table of metrics lacks: | `{label}` | {unit} | {range} |"
+        );
+    }
+    assert_eq!(published.len(), METRICS.len(), "README.md's table names a metric that `METRICS` doesn't");
 }
 
 #[test]

@@ -30,12 +30,14 @@ mod tests {
                  enum_label immutable strict parallel safe\n\
                  forecast immutable parallel safe\n\
                  forecast_narrative immutable parallel safe\n\
+                 grows_during_day immutable strict parallel safe\n\
                  handle_new_user volatile parallel unsafe\n\
                  intensity_factor immutable parallel safe\n\
                  is_timezone stable strict parallel safe\n\
                  json_text immutable strict parallel safe\n\
                  linear_regression immutable parallel safe\n\
                  linear_regression immutable parallel safe\n\
+                 metrics immutable strict parallel safe\n\
                  native_metrics immutable strict parallel safe\n\
                  predict immutable strict parallel safe\n\
                  recovery immutable parallel safe\n\

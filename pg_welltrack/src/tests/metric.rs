@@ -10,11 +10,37 @@ mod tests {
     fn every_metric_has_the_facts_of_the_table() {
         for spec in &METRICS {
             let facts = text(
-                "select welltrack.canonical_unit($1) || ' ' || welltrack.daily_aggregate($1)",
+                "select concat_ws(' ', welltrack.canonical_unit($1), welltrack.daily_aggregate($1),
+                                  welltrack.grows_during_day($1))",
                 &[spec.label.into()],
             );
-            assert_eq!(facts, Some(format!("{} {}", spec.unit.symbol(), spec.aggregate.label())));
+            let grows = if spec.grows_during_day() { "t" } else { "f" };
+            assert_eq!(facts, Some(format!("{} {} {grows}", spec.unit.symbol(), spec.aggregate.label())));
         }
+    }
+
+    #[pg_test]
+    fn metrics_lists_the_table_in_its_order() {
+        let listed = text(
+            "select string_agg(concat_ws(' ', metric_type, unit, least, greatest, daily_aggregate, day_anchor,
+                                         grows_during_day), ', ')
+             from welltrack.metrics()",
+            &[],
+        );
+        let expected: Vec<_> = METRICS
+            .iter()
+            .map(|spec| {
+                let grows = if spec.grows_during_day() { "t" } else { "f" };
+                let (least, greatest) = spec.range;
+                let [aggregate, anchor] = [spec.aggregate.label(), spec.anchor.label()];
+                format!(
+                    "{} {} {least} {greatest} {aggregate} {anchor} {grows}",
+                    spec.label,
+                    spec.unit.symbol()
+                )
+            })
+            .collect();
+        assert_eq!(listed, Some(expected.join(", ")));
     }
 
     #[pg_test]
@@ -39,6 +65,7 @@ mod tests {
             ("canonical_unit('mood')", "22023"),
             ("daily_aggregate('mood')", "22023"),
             ("day_anchor('mood', now(), now())", "22023"),
+            ("grows_during_day('mood')", "22023"),
             ("source_priority('fitbit')", "22023"),
             ("to_canonical('mood', 1, 'kg', 'garmin')", "22023"),
             ("to_canonical('weight', 1, 'furlong', 'garmin')", "22023"),

@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Zoned};
 use serde_json::{Value, json};
-use welltrack_core::metric::{Aggregate, Anchor};
 use welltrack_core::{MetricType as M, Source};
 
 use super::history::{History, Reading};
@@ -93,8 +92,7 @@ pub(super) fn record(person: &Person, history: &History, reading: &Reading) -> R
 
 /// What the phone knew of a reading before its day was over: of what adds up over a day, three quarters.
 pub(super) fn so_far(reading: &Reading) -> Reading {
-    let spec = reading.metric.spec();
-    let share = if (spec.aggregate, spec.anchor) == (Aggregate::Sum, Anchor::Start) { 0.75 } else { 1.0 };
+    let share = if reading.metric.spec().grows_during_day() { 0.75 } else { 1.0 };
     Reading {
         value: if share < 1.0 { (reading.value * share).floor() } else { reading.value },
         ..reading.clone()
@@ -116,7 +114,7 @@ fn period(person: &Person, reading: &Reading) -> Result<(Zoned, Zoned)> {
     let morning = hour(person, reading.date, WAKING)?;
     Ok(match reading.metric {
         M::Sleep => (morning.checked_sub(minutes(reading.value + reading.awake)?)?, morning),
-        M::Stress | M::Steps | M::Calories | M::Distance | M::ActiveMinutes => {
+        metric if metric == M::Stress || metric.spec().grows_during_day() => {
             (hour(person, reading.date, 0)?, hour(person, reading.date.tomorrow()?, 0)?)
         }
         _ => (morning.clone(), morning),
@@ -137,19 +135,10 @@ mod tests {
     use welltrack_core::metric::METRICS;
     use welltrack_core::providers::app_batch::{RecordOutcome, parse};
 
-    const SENT: [M; 11] = [
-        M::Sleep,
-        M::Stress,
-        M::Vo2max,
-        M::Steps,
-        M::Hr,
-        M::Hrv,
-        M::Calories,
-        M::Distance,
-        M::ActiveMinutes,
-        M::Weight,
-        M::Spo2,
-    ];
+    /// What a phone sends as one number; a blood pressure is two.
+    fn sent() -> Vec<M> {
+        METRICS.iter().map(|spec| spec.metric).filter(|metric| *metric != M::BloodPressure).collect()
+    }
 
     fn history(readings: Vec<Reading>) -> History {
         let day = jiff::civil::date(2025, 3, 1);
@@ -158,10 +147,10 @@ mod tests {
 
     prop_compose! {
         fn a_reading()(
-            metric in prop::sample::select(&SENT), share in 0.0..1.0_f64, awake in 0.0..120.0_f64,
+            metric in prop::sample::select(sent()), share in 0.0..1.0_f64, awake in 0.0..120.0_f64,
             day in 0..3000
         ) -> Reading {
-            let (least, greatest) = METRICS[metric as usize].range;
+            let (least, greatest) = metric.spec().range;
             let date = jiff::civil::date(2020, 1, 1).checked_add(jiff::Span::new().days(day)).unwrap();
             let value = least + share * (greatest - least);
             // A phone's times are whole seconds.

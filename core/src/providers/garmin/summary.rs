@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::fields::{Amount, Fields};
 use crate::UnixMicros;
-use crate::metric::MetricType as M;
+use crate::metric::{GarminField, METRICS, MetricSpec, MetricType as M};
 use crate::providers::reading::{Finality, Reading};
 use crate::reason::{Code, Quoted, Reason};
+use crate::units::to_canonical;
 use crate::validate::UNAVAILABLE;
 
 /// So many problems of one event are told; a push of a million broken summaries has one story.
@@ -44,16 +45,23 @@ impl Parsed {
     }
 }
 
-type Read = fn(Fields<'_>, &TimeZone, &mut Parsed) -> Result<(), Reason>;
+/// One summary of an event.
+#[derive(Clone, Copy)]
+struct Summary<'a> {
+    event_type: &'a str,
+    fields: Fields<'a>,
+    zone: &'a TimeZone,
+}
+
+type Read = fn(Summary<'_>, &mut Parsed) -> Result<(), Reason>;
 
 fn reader(event_type: &str) -> Option<Read> {
     Some(match event_type {
         "sleeps" => sleep,
         "stressDetails" => stress,
-        "userMetrics" => user_metrics,
-        "dailies" => daily,
         "deregistrations" => deregistration,
         "userPermissionsChange" => permissions,
+        _ if plain_fields(event_type).next().is_some() => plain,
         _ => return None,
     })
 }
@@ -93,9 +101,10 @@ pub fn parse(event_type: &str, payload: &Value, zone: &TimeZone) -> Parsed {
             continue;
         };
         let fields = Fields(fields);
+        let summary = Summary { event_type, fields, zone };
         if let Some(address) = fields.text("callbackURL") {
             parsed.callbacks.push(address.to_owned());
-        } else if let Err(reason) = read(fields, zone, &mut parsed) {
+        } else if let Err(reason) = read(summary, &mut parsed) {
             parsed.problem(reason);
         }
     }
@@ -128,6 +137,17 @@ impl Record {
         Ok(Self::new(fields, start, end))
     }
 
+    /// Of a summary that has a date and no time: an hour in some time zone is not known, only the day, the person's own.
+    fn of_date(Summary { fields, zone, .. }: Summary<'_>) -> Result<Self, Reason> {
+        let date = fields.text("calendarDate");
+        let date =
+            date.ok_or_else(|| Reason::new(Code::MissingField, "calendarDate is missing or no text"))?;
+        let start = midnight(date, zone).ok_or_else(|| {
+            Reason::new(Code::InvalidTime, format!("calendarDate {} is no day of 1970 to 2100", Quoted(date)))
+        })?;
+        Ok(Self::new(fields, start, None))
+    }
+
     fn reading(&self, metric: M, amount: Amount) -> Option<Reading> {
         let (value, text) = match amount {
             Amount::Missing => return None,
@@ -146,7 +166,7 @@ impl Record {
     }
 }
 
-fn sleep(fields: Fields<'_>, _: &TimeZone, parsed: &mut Parsed) -> Result<(), Reason> {
+fn sleep(Summary { fields, .. }: Summary<'_>, parsed: &mut Parsed) -> Result<(), Reason> {
     let start = fields.start()?;
     // Time asleep: awake and unmeasurable time are not in it.
     let asleep = fields.amount("durationInSeconds")?.or(|| {
@@ -186,7 +206,7 @@ fn end_of_stages(fields: Fields<'_>, start: UnixMicros) -> Option<UnixMicros> {
     ends.filter(|&end| end > start && end - start <= LONGEST).max()
 }
 
-fn stress(fields: Fields<'_>, _: &TimeZone, parsed: &mut Parsed) -> Result<(), Reason> {
+fn stress(Summary { fields, .. }: Summary<'_>, parsed: &mut Parsed) -> Result<(), Reason> {
     let record = Record::of_period(fields)?;
     let levels = match fields.get("timeOffsetStressLevelValues") {
         Some(levels) => average(levels)?,
@@ -216,16 +236,35 @@ fn average(levels: &Value) -> Result<Amount, Reason> {
     })
 }
 
-fn user_metrics(fields: Fields<'_>, zone: &TimeZone, parsed: &mut Parsed) -> Result<(), Reason> {
-    // An hour in some time zone is not known, only the day: the person's own.
-    let date = fields.text("calendarDate");
-    let date = date.ok_or_else(|| Reason::new(Code::MissingField, "calendarDate is missing or no text"))?;
-    let start = midnight(date, zone).ok_or_else(|| {
-        Reason::new(Code::InvalidTime, format!("calendarDate {} is no day of 1970 to 2100", Quoted(date)))
-    })?;
-    let vo2max = fields.amount("vo2Max")?;
-    parsed.readings.extend(Record::new(fields, start, None).reading(M::Vo2max, vo2max));
+/// The metrics that a plain field of such summaries holds.
+fn plain_fields(event_type: &str) -> impl Iterator<Item = (&'static MetricSpec, GarminField)> {
+    let fields = METRICS.iter().filter_map(|spec| Some((spec, spec.garmin?)));
+    fields.filter(move |(_, field)| field.summary() == event_type)
+}
+
+/// A summary whose values are the fields that the table of metrics names. A bad field costs its own reading only.
+fn plain(summary: Summary<'_>, parsed: &mut Parsed) -> Result<(), Reason> {
+    let record = match summary.event_type {
+        "userMetrics" => Record::of_date(summary)?,
+        _ => Record::of_period(summary.fields)?,
+    };
+    for (spec, field) in plain_fields(summary.event_type) {
+        match amount(summary.fields, spec, field) {
+            Ok(amount) => parsed.readings.extend(record.reading(spec.metric, amount)),
+            Err(reason) => parsed.problem(reason),
+        }
+    }
     Ok(())
+}
+
+/// The value in the metric's unit.
+fn amount(fields: Fields<'_>, spec: &MetricSpec, field: GarminField) -> Result<Amount, Reason> {
+    let GarminField::Sum(_, parts, unit) = field;
+    let sum = parts.iter().try_fold(Amount::Missing, |sum, part| Ok(sum.plus(fields.amount(part)?)))?;
+    let Amount::Is(value) = sum else { return Ok(sum) };
+    to_canonical(spec.metric, value, Some(unit), None)
+        .map(Amount::Is)
+        .map_err(|error| Reason::new(Code::NotFinite, format!("{}: {error}", parts.join(" + "))))
 }
 
 fn midnight(date: &str, zone: &TimeZone) -> Option<UnixMicros> {
@@ -233,36 +272,12 @@ fn midnight(date: &str, zone: &TimeZone) -> Option<UnixMicros> {
     crate::providers::ACCEPTED_TIMES.contains(&start).then_some(start)
 }
 
-/// Heart rate is the resting one: the daily average is one of seven days.
-fn daily(fields: Fields<'_>, _: &TimeZone, parsed: &mut Parsed) -> Result<(), Reason> {
-    let record = Record::of_period(fields)?;
-    let sum = |a: &str, b: &str| Ok(fields.amount(a)?.plus(fields.amount(b)?));
-    let minutes = || {
-        sum("moderateIntensityDurationInSeconds", "vigorousIntensityDurationInSeconds")
-            .map(|sum| sum.per(60.0))
-    };
-    let amounts = [
-        (M::Steps, fields.amount("steps")),
-        (M::Distance, fields.amount("distanceInMeters")),
-        (M::Calories, sum("activeKilocalories", "bmrKilocalories")),
-        (M::ActiveMinutes, minutes()),
-        (M::Hr, fields.amount("restingHeartRateInBeatsPerMinute")),
-    ];
-    for (metric, amount) in amounts {
-        match amount {
-            Ok(amount) => parsed.readings.extend(record.reading(metric, amount)),
-            Err(reason) => parsed.problem(reason),
-        }
-    }
-    Ok(())
-}
-
-fn deregistration(_: Fields<'_>, _: &TimeZone, parsed: &mut Parsed) -> Result<(), Reason> {
+fn deregistration(_: Summary<'_>, parsed: &mut Parsed) -> Result<(), Reason> {
     parsed.change = Some(Change::Disconnected);
     Ok(())
 }
 
-fn permissions(fields: Fields<'_>, _: &TimeZone, parsed: &mut Parsed) -> Result<(), Reason> {
+fn permissions(Summary { fields, .. }: Summary<'_>, parsed: &mut Parsed) -> Result<(), Reason> {
     /// Garmin knows a handful.
     const MOST: usize = 100;
     let Some(Value::Array(permissions)) = fields.get("permissions") else {

@@ -15,11 +15,11 @@ use std::ops::RangeInclusive;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::metric::MetricType;
+use crate::UnixMicros;
+use crate::metric::{METRICS, MetricSpec, MetricType};
 use crate::providers::ACCEPTED_TIMES;
 use crate::providers::reading::{Finality, Reading, Workout};
 use crate::reason::{Code, Quoted, Reason};
-use crate::{MetricType as M, UnixMicros};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 /// Two days, in seconds.
@@ -62,13 +62,8 @@ impl Activity {
                 finality: Finality::Final,
             })
         };
-        let measured = [
-            (M::Distance, number("distance")),
-            // What the exercise burned; a source that sees the whole day outranks Strava for that day.
-            (M::Calories, number("calories")),
-            (M::Vo2max, number("vo2max").or(number("vo2_max"))),
-        ];
-        let readings = measured.into_iter().filter_map(reading).collect();
+        let field = |spec: &MetricSpec| (spec.metric, spec.strava.iter().find_map(|key| number(key)));
+        let readings = METRICS.iter().map(field).filter_map(reading).collect();
         let workout = Workout {
             workout_type: text(&json["sport_type"], 80)
                 .or_else(|| text(&json["type"], 80))

@@ -1,6 +1,7 @@
 //! What an activity becomes.
 
 use super::*;
+use crate::MetricType as M;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -43,14 +44,14 @@ fn an_activity_is_a_workout_and_the_readings_it_holds() {
     };
     assert_eq!(
         serde_json::to_value(&activity.readings).expect("JSON"),
-        json!([row("distance", 10_012.5, "m"), row("calories", 640.0, "kcal")])
+        json!([row("calories", 640.0, "kcal"), row("distance", 10_012.5, "m")])
     );
 }
 
 #[test]
 fn a_heart_rate_under_effort_never_becomes_a_resting_one_nor_minutes_a_second_load() {
     let metrics: Vec<_> = read(&with("vo2max", json!(48.5))).readings.iter().map(|r| r.metric).collect();
-    assert_eq!(metrics, [M::Distance, M::Calories, M::Vo2max]);
+    assert_eq!(metrics, [M::Vo2max, M::Calories, M::Distance]);
 }
 
 #[test]

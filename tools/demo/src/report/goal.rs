@@ -6,7 +6,6 @@ use anyhow::Result;
 use jiff::civil::Date;
 use plotters::style::RGBColor;
 use welltrack_core::MetricType;
-use welltrack_core::metric::Unit;
 use welltrack_core::units::to_canonical;
 
 use super::axis::{Axis, number, short};
@@ -29,26 +28,18 @@ pub(super) struct Shown {
 impl Shown {
     pub(super) fn of(goal: &Goal) -> Self {
         let metric = MetricType::from_label(&goal.metric_type);
-        let name = match metric {
-            Some(MetricType::Hr) => "resting heart rate".to_owned(),
-            Some(MetricType::Hrv) => "heart rate variability".to_owned(),
-            Some(MetricType::Vo2max) => "VO2 max".to_owned(),
-            Some(MetricType::Spo2) => "blood oxygen".to_owned(),
-            _ => goal.metric_type.replace('_', " "),
+        let Some(metric) = metric else {
+            let name = goal.metric_type.replace('_', " ");
+            return Self { name, unit: goal.unit.clone(), divide: 1.0, decimals: 0 };
         };
-        let (unit, decimals) = match metric.map(|metric| metric.spec().unit) {
-            Some(Unit::Minute) if metric == Some(MetricType::Sleep) => ("hours", 1),
-            Some(Unit::Metre) => (if goal.is_imperial { "mi" } else { "km" }, 1),
-            Some(Unit::Kilogram) if goal.is_imperial => ("lb", 1),
-            Some(Unit::Count) => ("steps", 0),
-            Some(Unit::Score) => ("points", 0),
-            Some(Unit::Kilogram | Unit::Percent | Unit::MlPerKgMin) => (goal.unit.as_str(), 1),
-            _ => (goal.unit.as_str(), 0),
+        let words = metric.spec().words;
+        let unit = match if goal.is_imperial { words.imperial } else { words.unit } {
+            "h" => "hours",
+            unit => unit,
         };
-        // Every unit above is one that `units` knows.
-        let divide =
-            metric.and_then(|metric| to_canonical(metric, 1.0, Some(unit), None).ok()).unwrap_or(1.0);
-        Self { name, unit: unit.to_owned(), divide, decimals }
+        // A test of core's table holds that `units` knows each of them.
+        let divide = to_canonical(metric, 1.0, Some(unit), None).unwrap_or(1.0);
+        Self { name: words.name.to_owned(), unit: unit.to_owned(), divide, decimals: words.decimals }
     }
 
     pub(super) fn amount(&self, value: f64) -> String {
