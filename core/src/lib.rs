@@ -14,6 +14,7 @@
 pub mod dedupe;
 mod double;
 pub mod forecast;
+pub mod limits;
 pub mod metric;
 pub mod narrative;
 pub mod providers;

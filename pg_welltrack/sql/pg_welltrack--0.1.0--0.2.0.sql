@@ -2,16 +2,6 @@
 -- days and sources are weighed, and the arithmetic of the performance engine.
 \echo Use "ALTER EXTENSION pg_welltrack UPDATE TO '0.2.0'" to load this file. \quit
 
-create function metrics()
-returns table (
-  metric_type text, name text, unit text, least double precision, greatest double precision, daily_aggregate text,
-  day_anchor text, grows_during_day boolean, log_keys text
-) immutable strict parallel safe
-language c as 'MODULE_PATHNAME', 'metrics_wrapper';
-
-create function grows_during_day(metric_type text) returns boolean immutable strict parallel safe
-language c as 'MODULE_PATHNAME', 'grows_during_day_wrapper';
-
 create function source_priority(source text) returns integer immutable strict parallel safe
 language c as 'MODULE_PATHNAME', 'source_priority_wrapper';
 

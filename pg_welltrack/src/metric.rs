@@ -13,7 +13,7 @@ use crate::error::Error;
 
 /// Every metric with its facts, one row each in the order of the database's enum.
 ///
-/// `least` and `greatest` are the ends of the plausible range, both included, in `unit`; `day_anchor` is the end of a
+/// `lowest` and `highest` are the ends of the plausible range, both included, in `unit`; `day_anchor` is the end of a
 /// reading's period that decides its day; `log_keys` is a regular expression of the keys under which a log's context may
 /// hold a value of it; `name` is for people to read.
 ///
@@ -26,8 +26,8 @@ fn metrics() -> TableIterator<
         name!(metric_type, &'static str),
         name!(name, &'static str),
         name!(unit, &'static str),
-        name!(least, f64),
-        name!(greatest, f64),
+        name!(lowest, f64),
+        name!(highest, f64),
         name!(daily_aggregate, &'static str),
         name!(day_anchor, &'static str),
         name!(grows_during_day, bool),

@@ -11,7 +11,7 @@ language plpgsql security invoker set search_path = '' as $$
 declare
   forbidden constant text :=
     'token|secret|passw|credential|authorization|signature|session|private|api[_-]?key|cookie|jwt|email|phone|'
-    'payload|value|reading|raw|body|steps|stress|sleep|vo2|heart|hrv|(^|_)hr(_|$)|bpm|calorie|distance|weight|pressure|spo2';
+    'payload|value|reading|raw|body|' || (select string_agg(m.log_keys, '|') from welltrack.metrics() m);
   -- Bearer tokens, JWTs, credentials in a query string or in a URL. Stops at quotes, so that JSON text stays JSON.
   secret constant text :=
     '(bearer\s+|eyJ)[a-z0-9._~+/=-]{8,}|(token|secret|password|key|code)=[^&\s"\\]+|//[^/\s@"\\]+:[^/\s@"\\]+@';

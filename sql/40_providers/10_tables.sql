@@ -87,7 +87,7 @@ create table public.wt_webhook_events (
   provider_user_id wt_private.provider_account,
   status public.wt_event_status not null default 'pending',
   attempts wt_private.attempts not null default 0,
-  max_attempts wt_private.attempts_limit not null default 5,
+  max_attempts wt_private.attempts_limit not null default welltrack.max_attempts(),
   next_retry_at timestamptz not null default now(),
   locked_at timestamptz,
   locked_until timestamptz,

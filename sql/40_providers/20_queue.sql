@@ -48,8 +48,7 @@ declare
 begin
   perform pg_advisory_xact_lock_shared(wt_private.parking_lock());
   with alone as materialized (
-    select e.id, e.event_type in ('deregistrations', 'userPermissionsChange', 'athlete.delete')
-                 or e.event_type = 'athlete.update' and e.payload #>> '{updates,authorized}' = 'false' as farewell
+    select e.id, coalesce(e.payload @? welltrack.farewell(e.source::text, e.event_type)::jsonpath, false) as farewell
     from public.wt_webhook_events e
     where e.id = any (ids)
       and (e.status = 'pending' and e.next_retry_at <= now() or e.status = 'processing' and e.locked_until < now())

@@ -21,7 +21,8 @@ begin
            m.metric_type::public.wt_metric_type as metric_type,
            welltrack.to_canonical(m.metric_type, m.value_num, m.unit, h.source::text) as value_num, m.value_text,
            welltrack.canonical_unit(m.metric_type) as unit, m.start_time, m.end_time,
-           case when h.source = 'garmin' then coalesce(m.end_time - m.start_time, '0') else '0' end as span,
+           case when welltrack.longer_period_wins(h.source::text) then coalesce(m.end_time - m.start_time, '0')
+                else '0' end as span,
            (welltrack.day_anchor(m.metric_type, m.start_time, m.end_time) at time zone h.timezone)::date as local_date,
            m.source_record_id collate "C" as source_record_id, h.reported_at,
            coalesce(case jsonb_typeof(m.final) when 'boolean' then m.final::boolean::integer else m.final::integer end,
@@ -54,7 +55,9 @@ begin
       and m.metric_type = l.metric_type
     limit 1) x on true
   where x.reported_at is null
-     or (x.finality, case when l.source = 'garmin' then coalesce(x.end_time - x.start_time, '0') else '0' end, x.reported_at)
+     or (x.finality,
+         case when welltrack.longer_period_wins(l.source::text) then coalesce(x.end_time - x.start_time, '0') else '0' end,
+         x.reported_at)
           < (l.finality, l.span, l.reported_at);
 end $$;
 
@@ -77,9 +80,10 @@ begin
   ), chosen as materialized (
     -- Of the batch's records that are one reading, the one that counts.
     select distinct on (s.profile_id, s.source, s.metric_type, s.start_time,
-                        case when s.source <> 'garmin' then s.end_time end) s.*
+                        case when not welltrack.same_start_is_same_reading(s.source::text) then s.end_time end) s.*
     from standing s
-    order by s.profile_id, s.source, s.metric_type, s.start_time, case when s.source <> 'garmin' then s.end_time end,
+    order by s.profile_id, s.source, s.metric_type, s.start_time,
+             case when not welltrack.same_start_is_same_reading(s.source::text) then s.end_time end,
              s.finality desc, s.span desc, s.reported_at desc, s.n desc
   ), rival as materialized (
     -- Stored records that are the same reading; not those that the batch itself has news of.
@@ -91,7 +95,8 @@ begin
       select e.* from public.wt_health_metrics e
       where e.user_id = c.user_id and e.start_time = c.start_time and e.reported_at is not null
         and e.profile_id = c.profile_id and e.source = c.source and e.metric_type = c.metric_type) m on true
-    where c.source = 'garmin' and m.id not in (select s.old_id from standing s where s.old_id is not null)
+    where welltrack.same_start_is_same_reading(c.source::text)
+      and m.id not in (select s.old_id from standing s where s.old_id is not null)
   ), kept as materialized (
     -- Each goes to the row of its own name, or to that of the reading it renames.
     select c.*, coalesce(c.old_id, v.id) as row_id,

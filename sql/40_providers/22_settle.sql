@@ -19,8 +19,8 @@ begin
     where e.id = any (ids) and e.status = 'processing' and e.locked_by = worker and e.user_id is not null));
 
   select array_agg((l.id, l.source, c.user_id, c.profile_id, c.id, u.timezone, l.received_at,
-                    -- Garmin's push says what was so when it came in; Strava is asked, and answers what is so now.
-                    case l.source when 'garmin' then l.received_at else l.locked_at end)::wt_private.held_event)
+                    case welltrack.reported_at(l.source::text) when 'receipt' then l.received_at else l.locked_at end
+                   )::wt_private.held_event)
   into held
   from (select e.id, e.source, e.provider_user_id, e.received_at, e.locked_at
         from public.wt_webhook_events e
@@ -40,7 +40,7 @@ begin
     select r.id, r.error, r.until,
            case when h.connection_id is null then 'release'
                 when r.outcome <> 'retry' then r.outcome
-                when e.attempts >= e.max_attempts or welltrack.retry_delay(e.attempts) is null then 'dead'
+                when e.attempts >= e.max_attempts or welltrack.retry_delay(e.source::text, e.attempts) is null then 'dead'
                 else 'retry' end as outcome
     from jsonb_to_recordset(results) as r (id uuid, outcome text, error text, until timestamptz)
     join unnest(held) h on h.id = r.id
@@ -52,7 +52,7 @@ begin
         processed_at = case v.outcome when 'processed' then now() end,
         attempts = e.attempts - (v.outcome in ('wait', 'release'))::integer,
         next_retry_at = case v.outcome
-          when 'retry' then now() + welltrack.retry_delay(e.attempts)
+          when 'retry' then now() + welltrack.retry_delay(e.source::text, e.attempts)
           -- A provider's limits end within a day; a worker whose clock is wrong must not put an event off for ever.
           when 'wait' then least(greatest(coalesce(v.until, now() + interval '15 minutes'), now()), now() + interval '1 day')
           when 'release' then now()

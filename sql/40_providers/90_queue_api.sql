@@ -29,10 +29,10 @@ begin
     events := regexp_replace(events::text, '("userAccessToken": )("([^"\\]|\\.)*"|[-+.0-9a-zA-Z]+)', '\1null', 'g')::jsonb;
   end if;
 
-  insert into public.wt_webhook_events (source, event_type, provider_user_id, payload, received_at, idempotency_key)
+  insert into public.wt_webhook_events (source, event_type, provider_user_id, payload, max_attempts, received_at, idempotency_key)
   select provider::public.wt_provider, left(coalesce(nullif(e.item ->> 'event_type', ''), 'unknown'), 64),
          case when char_length(e.item ->> 'provider_user_id') <= 255 then e.item ->> 'provider_user_id' end,
-         coalesce(e.item -> 'payload', 'null'), now_here + (e.n - 1) * interval '1 microsecond',
+         coalesce(e.item -> 'payload', 'null'), welltrack.max_attempts(provider), now_here + (e.n - 1) * interval '1 microsecond',
          decode(e.item ->> 'idempotency_key', 'hex')
   from jsonb_array_elements(events) with ordinality e (item, n)
   order by e.item ->> 'idempotency_key'

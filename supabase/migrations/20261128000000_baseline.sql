@@ -647,7 +647,7 @@ create table public.wt_webhook_events (
   provider_user_id wt_private.provider_account,
   status public.wt_event_status not null default 'pending',
   attempts wt_private.attempts not null default 0,
-  max_attempts wt_private.attempts_limit not null default 5,
+  max_attempts wt_private.attempts_limit not null default welltrack.max_attempts(),
   next_retry_at timestamptz not null default now(),
   locked_at timestamptz,
   locked_until timestamptz,
@@ -1649,8 +1649,7 @@ declare
 begin
   perform pg_advisory_xact_lock_shared(wt_private.parking_lock());
   with alone as materialized (
-    select e.id, e.event_type in ('deregistrations', 'userPermissionsChange', 'athlete.delete')
-                 or e.event_type = 'athlete.update' and e.payload #>> '{updates,authorized}' = 'false' as farewell
+    select e.id, coalesce(e.payload @? welltrack.farewell(e.source::text, e.event_type)::jsonpath, false) as farewell
     from public.wt_webhook_events e
     where e.id = any (ids)
       and (e.status = 'pending' and e.next_retry_at <= now() or e.status = 'processing' and e.locked_until < now())
@@ -2219,7 +2218,8 @@ begin
            m.metric_type::public.wt_metric_type as metric_type,
            welltrack.to_canonical(m.metric_type, m.value_num, m.unit, h.source::text) as value_num, m.value_text,
            welltrack.canonical_unit(m.metric_type) as unit, m.start_time, m.end_time,
-           case when h.source = 'garmin' then coalesce(m.end_time - m.start_time, '0') else '0' end as span,
+           case when welltrack.longer_period_wins(h.source::text) then coalesce(m.end_time - m.start_time, '0')
+                else '0' end as span,
            (welltrack.day_anchor(m.metric_type, m.start_time, m.end_time) at time zone h.timezone)::date as local_date,
            m.source_record_id collate "C" as source_record_id, h.reported_at,
            coalesce(case jsonb_typeof(m.final) when 'boolean' then m.final::boolean::integer else m.final::integer end,
@@ -2252,7 +2252,9 @@ begin
       and m.metric_type = l.metric_type
     limit 1) x on true
   where x.reported_at is null
-     or (x.finality, case when l.source = 'garmin' then coalesce(x.end_time - x.start_time, '0') else '0' end, x.reported_at)
+     or (x.finality,
+         case when welltrack.longer_period_wins(l.source::text) then coalesce(x.end_time - x.start_time, '0') else '0' end,
+         x.reported_at)
           < (l.finality, l.span, l.reported_at);
 end $$;
 
@@ -2275,9 +2277,10 @@ begin
   ), chosen as materialized (
     -- Of the batch's records that are one reading, the one that counts.
     select distinct on (s.profile_id, s.source, s.metric_type, s.start_time,
-                        case when s.source <> 'garmin' then s.end_time end) s.*
+                        case when not welltrack.same_start_is_same_reading(s.source::text) then s.end_time end) s.*
     from standing s
-    order by s.profile_id, s.source, s.metric_type, s.start_time, case when s.source <> 'garmin' then s.end_time end,
+    order by s.profile_id, s.source, s.metric_type, s.start_time,
+             case when not welltrack.same_start_is_same_reading(s.source::text) then s.end_time end,
              s.finality desc, s.span desc, s.reported_at desc, s.n desc
   ), rival as materialized (
     -- Stored records that are the same reading; not those that the batch itself has news of.
@@ -2289,7 +2292,8 @@ begin
       select e.* from public.wt_health_metrics e
       where e.user_id = c.user_id and e.start_time = c.start_time and e.reported_at is not null
         and e.profile_id = c.profile_id and e.source = c.source and e.metric_type = c.metric_type) m on true
-    where c.source = 'garmin' and m.id not in (select s.old_id from standing s where s.old_id is not null)
+    where welltrack.same_start_is_same_reading(c.source::text)
+      and m.id not in (select s.old_id from standing s where s.old_id is not null)
   ), kept as materialized (
     -- Each goes to the row of its own name, or to that of the reading it renames.
     select c.*, coalesce(c.old_id, v.id) as row_id,
@@ -2708,8 +2712,8 @@ begin
     where e.id = any (ids) and e.status = 'processing' and e.locked_by = worker and e.user_id is not null));
 
   select array_agg((l.id, l.source, c.user_id, c.profile_id, c.id, u.timezone, l.received_at,
-                    -- Garmin's push says what was so when it came in; Strava is asked, and answers what is so now.
-                    case l.source when 'garmin' then l.received_at else l.locked_at end)::wt_private.held_event)
+                    case welltrack.reported_at(l.source::text) when 'receipt' then l.received_at else l.locked_at end
+                   )::wt_private.held_event)
   into held
   from (select e.id, e.source, e.provider_user_id, e.received_at, e.locked_at
         from public.wt_webhook_events e
@@ -2729,7 +2733,7 @@ begin
     select r.id, r.error, r.until,
            case when h.connection_id is null then 'release'
                 when r.outcome <> 'retry' then r.outcome
-                when e.attempts >= e.max_attempts or welltrack.retry_delay(e.attempts) is null then 'dead'
+                when e.attempts >= e.max_attempts or welltrack.retry_delay(e.source::text, e.attempts) is null then 'dead'
                 else 'retry' end as outcome
     from jsonb_to_recordset(results) as r (id uuid, outcome text, error text, until timestamptz)
     join unnest(held) h on h.id = r.id
@@ -2741,7 +2745,7 @@ begin
         processed_at = case v.outcome when 'processed' then now() end,
         attempts = e.attempts - (v.outcome in ('wait', 'release'))::integer,
         next_retry_at = case v.outcome
-          when 'retry' then now() + welltrack.retry_delay(e.attempts)
+          when 'retry' then now() + welltrack.retry_delay(e.source::text, e.attempts)
           -- A provider's limits end within a day; a worker whose clock is wrong must not put an event off for ever.
           when 'wait' then least(greatest(coalesce(v.until, now() + interval '15 minutes'), now()), now() + interval '1 day')
           when 'release' then now()
@@ -3443,7 +3447,7 @@ language plpgsql security invoker set search_path = '' as $$
 declare
   forbidden constant text :=
     'token|secret|passw|credential|authorization|signature|session|private|api[_-]?key|cookie|jwt|email|phone|'
-    'payload|value|reading|raw|body|steps|stress|sleep|vo2|heart|hrv|(^|_)hr(_|$)|bpm|calorie|distance|weight|pressure|spo2';
+    'payload|value|reading|raw|body|' || (select string_agg(m.log_keys, '|') from welltrack.metrics() m);
   -- Bearer tokens, JWTs, credentials in a query string or in a URL. Stops at quotes, so that JSON text stays JSON.
   secret constant text :=
     '(bearer\s+|eyJ)[a-z0-9._~+/=-]{8,}|(token|secret|password|key|code)=[^&\s"\\]+|//[^/\s@"\\]+:[^/\s@"\\]+@';
@@ -3663,10 +3667,10 @@ begin
     events := regexp_replace(events::text, '("userAccessToken": )("([^"\\]|\\.)*"|[-+.0-9a-zA-Z]+)', '\1null', 'g')::jsonb;
   end if;
 
-  insert into public.wt_webhook_events (source, event_type, provider_user_id, payload, received_at, idempotency_key)
+  insert into public.wt_webhook_events (source, event_type, provider_user_id, payload, max_attempts, received_at, idempotency_key)
   select provider::public.wt_provider, left(coalesce(nullif(e.item ->> 'event_type', ''), 'unknown'), 64),
          case when char_length(e.item ->> 'provider_user_id') <= 255 then e.item ->> 'provider_user_id' end,
-         coalesce(e.item -> 'payload', 'null'), now_here + (e.n - 1) * interval '1 microsecond',
+         coalesce(e.item -> 'payload', 'null'), welltrack.max_attempts(provider), now_here + (e.n - 1) * interval '1 microsecond',
          decode(e.item ->> 'idempotency_key', 'hex')
   from jsonb_array_elements(events) with ordinality e (item, n)
   order by e.item ->> 'idempotency_key'

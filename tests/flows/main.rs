@@ -23,6 +23,7 @@ mod ingest_model;
 mod ingest_races;
 mod lifesnaps;
 mod lifesnaps_scores;
+mod limits;
 mod loads;
 mod local_days;
 mod logs;

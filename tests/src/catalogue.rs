@@ -99,7 +99,7 @@ pub fn metrics(client: &mut Client) -> Vec<Metric> {
     // Test data is made of static texts; these are a few words for the life of a test.
     let text = |row: &Row, column| row.get::<_, String>(column).leak();
     client
-        .query("select metric_type, unit, least, greatest from welltrack.metrics()", &[])
+        .query("select metric_type, unit, lowest, highest from welltrack.metrics()", &[])
         .expect("the extension lists its metrics")
         .iter()
         .map(|row| Metric {

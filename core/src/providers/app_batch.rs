@@ -28,7 +28,7 @@ use capped::Capped;
 use record::{Half, Parsed, Side};
 
 /// The most records that one batch may hold.
-pub const MAX_RECORDS: usize = 10_000;
+pub const MAX_RECORDS: usize = crate::limits::BATCH_RECORDS;
 
 /// What became of one record.
 #[derive(Clone, Debug, PartialEq)]

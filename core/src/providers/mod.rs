@@ -1,15 +1,17 @@
-//! Providers' payloads become rows of `wt_health_metrics`: one file per provider.
+//! What differs between providers, and parsers that turn their payloads into rows of `wt_health_metrics`.
 //!
-//! Promises: nothing a provider sends makes these parsers panic, and every record that came in is accounted for. Stops
-//! before storage: what is stored already, and which source speaks for a day, is the database's business.
+//! No payload makes a parser panic, and every record that came in is accounted for.
 
 pub mod app_batch;
 pub mod canonical;
 pub mod garmin;
 pub mod oauth;
+mod provider;
 pub mod reading;
 pub mod secret;
 pub mod strava;
+
+pub use provider::{Address, Provider, ProviderRules, ReportedAt};
 
 /// The years 1970 to 2100: no provider has older readings, but broken clocks and zeroed fields look like 1969.
 pub(crate) const ACCEPTED_TIMES: std::ops::Range<crate::UnixMicros> = 0..4_133_980_800_000_000;

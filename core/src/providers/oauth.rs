@@ -1,8 +1,7 @@
-//! OAuth 2 as both providers speak it: where a person is sent, what is asked for with the code they bring back, and
-//! what the answer says.
+//! OAuth 2 as both providers speak it: consent pages, token requests and their answers, without the network.
 //!
-//! Promises: what came from outside can't break out of its place in a URL or a form; nothing that is secret shows in a
-//! `Debug`; random numbers and the time are arguments. Stops at the network, and at storage: see the functions.
+//! Text from outside can't break out of its place in a URL or a form, and no `Debug` shows a secret. Random numbers and
+//! the time are arguments.
 //!
 //! Sources: RFC 6749, RFC 7636 (PKCE), RFC 7009 (revocation); Strava's "Authentication"; Garmin's "OAuth2 PKCE".
 
@@ -13,57 +12,12 @@ use std::fmt;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use form_urlencoded::Serializer;
-use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::canonical;
+pub use super::provider::Provider;
 use crate::UnixMicros;
-
-/// Whom people connect with: the labels of `wt_provider`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Provider {
-    /// Garmin Connect.
-    Garmin,
-    /// Strava.
-    Strava,
-}
-
-impl Provider {
-    /// `garmin` or `strava`.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Provider::Garmin => "garmin",
-            Provider::Strava => "strava",
-        }
-    }
-
-    /// What is asked for: at Strava also activities that only their owner sees, or a change of privacy would look like
-    /// a deletion. At Garmin people choose on its own page.
-    const fn scope(self) -> Option<&'static str> {
-        match self {
-            Provider::Garmin => None,
-            Provider::Strava => Some("read,activity:read_all"),
-        }
-    }
-
-    /// Garmin asks for PKCE, Strava doesn't know it.
-    #[must_use]
-    pub const fn uses_pkce(self) -> bool {
-        matches!(self, Provider::Garmin)
-    }
-
-    /// Whether `granted` is enough to bring anything: people may untick what was asked for.
-    #[must_use]
-    pub fn suffices(self, granted: &[String]) -> bool {
-        match self {
-            Provider::Garmin => true,
-            Provider::Strava => granted.iter().any(|scope| scope.starts_with("activity:read")),
-        }
-    }
-}
 
 /// The application, as a provider knows it.
 #[derive(Clone)]
@@ -136,7 +90,7 @@ pub fn authorize_url(
             ("code_challenge_method", "S256"),
         ]);
     }
-    if let Some(scope) = provider.scope() {
+    if let Some(scope) = provider.rules().scope {
         query.extend_pairs([("scope", scope), ("approval_prompt", "auto")]);
     }
     redirect::with_query(authorize, &query.finish())

@@ -28,6 +28,7 @@ mod tests {
                  dedupe_hash immutable parallel safe\n\
                  dedupe_text immutable parallel safe\n\
                  enum_label immutable strict parallel safe\n\
+                 farewell immutable strict parallel safe\n\
                  forecast immutable parallel safe\n\
                  forecast_narrative immutable parallel safe\n\
                  grows_during_day immutable strict parallel safe\n\
@@ -37,6 +38,8 @@ mod tests {
                  json_text immutable strict parallel safe\n\
                  linear_regression immutable parallel safe\n\
                  linear_regression immutable parallel safe\n\
+                 longer_period_wins immutable strict parallel safe\n\
+                 max_attempts immutable parallel safe\n\
                  metrics immutable strict parallel safe\n\
                  native_metrics immutable strict parallel safe\n\
                  predict immutable strict parallel safe\n\
@@ -51,7 +54,11 @@ mod tests {
                  regression_serial immutable strict parallel safe\n\
                  regression_step immutable parallel safe\n\
                  regression_step_day immutable parallel safe\n\
+                 reported_at immutable strict parallel safe\n\
                  retry_delay immutable strict parallel safe\n\
+                 retry_delay immutable strict parallel safe\n\
+                 same_start_is_same_reading immutable strict parallel safe\n\
+                 size_limit immutable strict parallel safe\n\
                  source_priority immutable strict parallel safe\n\
                  to_canonical immutable parallel safe\n\
                  uuid_v7 volatile strict parallel safe\n\

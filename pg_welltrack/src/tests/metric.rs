@@ -22,7 +22,7 @@ mod tests {
     #[pg_test]
     fn metrics_lists_the_table_in_its_order() {
         let listed = text(
-            "select string_agg(concat_ws(' ', metric_type, unit, least, greatest, daily_aggregate, day_anchor,
+            "select string_agg(concat_ws(' ', metric_type, unit, lowest, highest, daily_aggregate, day_anchor,
                                          grows_during_day), ', ')
              from welltrack.metrics()",
             &[],

@@ -17,4 +17,16 @@ mod tests {
             Some("00:00:00, 00:00:00, 00:05:00, 00:30:00, 02:00:00, 06:00:00, no more, no more")
         );
     }
+
+    #[pg_test]
+    fn max_attempts_is_the_attempt_after_which_there_is_no_wait() {
+        let consistent = text(
+            "select bool_and(welltrack.retry_delay(s, welltrack.max_attempts(s)) is null
+                             and welltrack.retry_delay(s, welltrack.max_attempts(s) - 1) is not null)::text
+             from unnest('{garmin,strava}'::text[]) s",
+            &[],
+        );
+        assert_eq!(consistent.as_deref(), Some("true"));
+        assert_eq!(text("select welltrack.max_attempts()::text", &[]).as_deref(), Some("5"));
+    }
 }

@@ -45,3 +45,6 @@ begin
     end if;
   end loop;
 end $$;
+
+-- The number of attempts stands once, in the extension.
+alter table public.wt_webhook_events alter column max_attempts set default welltrack.max_attempts();

@@ -10,13 +10,12 @@ use super::Row;
 use super::capped::Capped;
 use super::fields::{self, Raw, missing};
 use crate::UnixMicros;
+use crate::limits::RECORD_BYTES;
 use crate::metric::{Aggregate, Facet, MetricType, Source};
 use crate::reason::{Code, Quoted, Reason};
 use crate::units::{UnitError, to_canonical};
 use crate::validate::Shown;
 
-/// The longest record in bytes of JSON; it is stored beside its row. The longest night with all its stages has 350,000.
-const MAX_RECORD: usize = 512 * 1024;
 /// The most stages that one sleep may have: a day in epochs of 30 seconds has 2,880.
 const MAX_STAGES: usize = 2_880;
 
@@ -113,10 +112,10 @@ pub(super) fn parse<'a>(json: &'a str, batch_source: Raw<'a>) -> Parsed<'a> {
 }
 
 fn read<'a>(json: &'a str, batch_source: Raw<'a>) -> Result<Parsed<'a>, Reason> {
-    if json.len() > MAX_RECORD {
+    if json.len() > RECORD_BYTES {
         return Err(Reason::new(
             Code::InvalidRecord,
-            format!("a record may have at most {MAX_RECORD} bytes"),
+            format!("a record may have at most {RECORD_BYTES} bytes"),
         ));
     }
     let record: Record<'a> = object("a record", json)?;

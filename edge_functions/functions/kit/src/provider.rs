@@ -6,7 +6,8 @@
 //! Settings: GARMIN_CLIENT_ID, GARMIN_CLIENT_SECRET, GARMIN_AUTHORIZE_URL, GARMIN_TOKEN_URL, GARMIN_API_BASE; STRAVA_CLIENT_ID,
 //! STRAVA_CLIENT_SECRET, STRAVA_API_BASE.
 
-use welltrack_core::providers::oauth::{self, Client, Provider};
+use welltrack_core::providers::oauth::{self, Client};
+use welltrack_core::providers::{Address, Provider};
 use wstd::http::{Body, Request};
 
 use crate::settings::{self, Missing};
@@ -32,30 +33,16 @@ impl Door {
     ///
     /// [`Missing`] where the credentials are not there.
     pub fn to(provider: Provider) -> Result<Self, Missing> {
-        let or = |name, default: &str| {
-            settings::optional(name).unwrap_or_else(|| default.to_owned()).trim_end_matches('/').to_owned()
+        let rules = provider.rules();
+        let [id, secret] = rules.client_settings;
+        let client = Client { id: settings::required(id)?, secret: settings::required(secret)? };
+        let api = api_base(provider);
+        let address = |of| {
+            let address = set_or_default(of);
+            if address.starts_with('/') { format!("{api}{address}") } else { address }
         };
-        let client =
-            |id, secret| Ok(Client { id: settings::required(id)?, secret: settings::required(secret)? });
-        Ok(match provider {
-            Provider::Garmin => Self {
-                provider,
-                authorize: or("GARMIN_AUTHORIZE_URL", "https://connect.garmin.com/oauth2Confirm"),
-                token: or("GARMIN_TOKEN_URL", "https://diauth.garmin.com/di-oauth2-service/oauth/token"),
-                api: or("GARMIN_API_BASE", "https://apis.garmin.com"),
-                client: client("GARMIN_CLIENT_ID", "GARMIN_CLIENT_SECRET")?,
-            },
-            Provider::Strava => {
-                let api = or("STRAVA_API_BASE", "https://www.strava.com");
-                Self {
-                    provider,
-                    authorize: format!("{api}/oauth/authorize"),
-                    token: format!("{api}/oauth/token"),
-                    api,
-                    client: client("STRAVA_CLIENT_ID", "STRAVA_CLIENT_SECRET")?,
-                }
-            }
-        })
+        let (authorize, token) = (address(rules.authorize), address(rules.token));
+        Ok(Self { provider, authorize, token, api, client })
     }
 
     /// The request that turns a form of `welltrack_core::providers::oauth` into tokens; `None` where the settings hold no address.
@@ -90,6 +77,17 @@ impl Door {
             Provider::Strava => None,
         }
     }
+}
+
+/// The origin of a provider's API, without a slash at the end.
+#[must_use]
+pub fn api_base(provider: Provider) -> String {
+    set_or_default(provider.rules().api)
+}
+
+fn set_or_default(address: Address) -> String {
+    let set = address.setting.and_then(settings::optional);
+    set.as_deref().unwrap_or(address.default).trim_end_matches('/').to_owned()
 }
 
 fn posted(url: &str) -> wstd::http::request::Builder {

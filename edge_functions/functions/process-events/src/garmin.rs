@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use welltrack_core::providers::Provider;
 use welltrack_core::providers::garmin::{Change, Parsed, is_read, parse};
 use welltrack_core::providers::oauth::redirect::is_allowed;
 use welltrack_kit::outgoing::{self, Trouble};
-use welltrack_kit::settings;
+use welltrack_kit::provider::api_base;
 use wstd::http::{Body, Request};
 
 use crate::event::{Event, News, Outcome, Said};
@@ -51,9 +52,8 @@ pub(crate) async fn process(event: &Event) -> Outcome {
 
 /// What stands behind a ping's address.
 async fn fetch(address: &str) -> Result<Value, Outcome> {
-    let base = settings::optional("GARMIN_API_BASE").unwrap_or_else(|| "https://apis.garmin.com".to_owned());
     // Nobody signs a ping. Whoever could forge one must not send us anywhere else.
-    if !is_allowed(address, &format!("{}/wellness-api/", base.trim_end_matches('/'))) {
+    if !is_allowed(address, &format!("{}/wellness-api/", api_base(Provider::Garmin))) {
         return Err(Outcome::dead("forbidden_address: a ping that leads away from Garmin's API"));
     }
     let request = Request::get(address).body(Body::empty());

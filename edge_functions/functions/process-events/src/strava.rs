@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use welltrack_core::providers::Provider;
 use welltrack_core::providers::strava;
 use welltrack_core::providers::strava::activity::Activity;
 use welltrack_kit::clock;
@@ -17,9 +18,9 @@ use crate::event::{Event, Outcome, Said};
 const PATIENCE: Duration = Duration::from_secs(15);
 /// An activity with its laps and segments is some hundred kilobytes.
 const LARGEST_ANSWER: usize = 8 << 20;
-/// An activity that is still not there by this attempt, hours after it was announced, has been deleted since: where the
-/// attempt before missed it, too. One miss alone proves nothing, whatever else went wrong before.
-const LAST_ATTEMPT: u32 = 5;
+/// An activity that is still missing at the last attempt, hours after it was announced, has been deleted, if the attempt
+/// before missed it too. One miss alone proves nothing, whatever else went wrong before.
+const LAST_ATTEMPT: u32 = Provider::Strava.rules().retry.max_attempts();
 const NOT_THERE: &str = "activity: not there (yet)";
 
 /// What becomes of an event.

@@ -92,7 +92,12 @@ fn check_package(ctx: &Context) -> Result<()> {
         .lines()
         .find_map(|line| line.strip_prefix("default_version")?.split('\'').nth(1))
         .unwrap_or_default();
-    for script in [format!("pg_welltrack--{version}.sql"), format!("pg_welltrack--{FIRST}--{version}.sql")] {
+    let upgrades = fs::read_dir(ctx.layout.root.join("pg_welltrack/sql"))?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<Result<Vec<_>>>()?;
+    // A script between two versions has both in its name.
+    let upgrades = upgrades.into_iter().filter(|name| name.matches("--").count() == 2);
+    for script in upgrades.chain([format!("pg_welltrack--{version}.sql")]) {
         ensure!(share.join(&script).is_file(), "the package lacks {script}");
     }
     Ok(())
