@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use welltrack_core::limits::RPC_ANSWER_BYTES;
 use wstd::http::{Body, HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 
 use crate::outgoing::{self, Trouble};
@@ -17,8 +18,6 @@ use crate::settings::{self, Missing};
 /// The header that carries a request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The largest answer: a claimed batch, in which one event may be a hundred megabytes by itself.
-const MAX_ANSWER: usize = 256 << 20;
 /// A statement that takes longer has lost its caller anyway.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -156,7 +155,7 @@ impl Rpc {
             request = request.header(REQUEST_ID, id);
         }
         let request = request.body(Body::from(body)).map_err(|_| RpcError::NoAnswer(Trouble::Forbidden))?;
-        let reply = outgoing::send(request, MAX_ANSWER, PATIENCE).await.map_err(RpcError::NoAnswer)?;
+        let reply = outgoing::send(request, RPC_ANSWER_BYTES, PATIENCE).await.map_err(RpcError::NoAnswer)?;
         if reply.status.is_success() {
             return serde_json::from_slice(&reply.body).map_err(|_| RpcError::NotUnderstood);
         }

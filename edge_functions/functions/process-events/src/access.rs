@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use welltrack_core::UnixMicros;
+use welltrack_core::limits::TOKEN_ANSWER_BYTES;
 use welltrack_core::providers::oauth::{Provider, Tokens, refresh_form};
 use welltrack_core::providers::strava::limits::resume_at;
 use welltrack_kit::outgoing::{self, Reply};
@@ -23,7 +24,6 @@ use crate::event::{Connection, Outcome};
 use crate::micros;
 
 const PATIENCE: Duration = Duration::from_secs(15);
-const LARGEST_ANSWER: usize = 1 << 20;
 /// A token that ends sooner is refreshed now: the calls that need it take a while.
 const SPARE: Duration = Duration::from_secs(60);
 const LEASE_SECONDS: u32 = 30;
@@ -135,7 +135,7 @@ async fn refresh(worker: &Worker<'_>, connection: &Connection) -> Result<Secret,
     let door = worker.strava().map_err(failed)?;
     let form = refresh_form(&door.client, refresh_token.expose());
     let request = door.token_request(form).ok_or_else(|| failed("STRAVA_API_BASE is no address"))?;
-    let reply = outgoing::send(request, LARGEST_ANSWER, PATIENCE).await;
+    let reply = outgoing::send(request, TOKEN_ANSWER_BYTES, PATIENCE).await;
     let reply = reply.map_err(|trouble| failed(format!("token refresh: {trouble}")))?;
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     if !reply.status.is_success() {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use welltrack_core::limits::GARMIN_ANSWER_BYTES;
 use welltrack_core::providers::Provider;
 use welltrack_core::providers::garmin::{Change, Parsed, is_read, parse};
 use welltrack_core::providers::oauth::redirect::is_allowed;
@@ -13,8 +14,6 @@ use wstd::http::{Body, Request};
 
 use crate::event::{Event, News, Outcome, Said};
 
-/// What a ping's address may answer.
-const LARGEST_ANSWER: usize = 10 << 20;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Garmin pings for one type and person once for some minutes of data.
 const MOST_CALLBACKS: usize = 50;
@@ -58,10 +57,11 @@ async fn fetch(address: &str) -> Result<Value, Outcome> {
     }
     let request = Request::get(address).body(Body::empty());
     let request = request.map_err(|_| Outcome::dead("forbidden_address: a ping without a proper address"))?;
-    let reply = outgoing::send(request, LARGEST_ANSWER, PATIENCE).await.map_err(|trouble| match trouble {
-        Trouble::TooLarge => Outcome::dead("callback: the answer is too large"),
-        trouble => Outcome::retry(format!("callback: {trouble}")),
-    })?;
+    let reply =
+        outgoing::send(request, GARMIN_ANSWER_BYTES, PATIENCE).await.map_err(|trouble| match trouble {
+            Trouble::TooLarge => Outcome::dead("callback: the answer is too large"),
+            trouble => Outcome::retry(format!("callback: {trouble}")),
+        })?;
     if !reply.status.is_success() {
         return Err(Outcome::retry(format!("callback: status {}", reply.status.as_u16())));
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use welltrack_core::limits::STRAVA_ANSWER_BYTES;
 use welltrack_core::providers::Provider;
 use welltrack_core::providers::strava;
 use welltrack_core::providers::strava::activity::Activity;
@@ -16,8 +17,6 @@ use crate::batch::Worker;
 use crate::event::{Event, Outcome, Said};
 
 const PATIENCE: Duration = Duration::from_secs(15);
-/// An activity with its laps and segments is some hundred kilobytes.
-const LARGEST_ANSWER: usize = 8 << 20;
 /// An activity that is still missing at the last attempt, hours after it was announced, has been deleted, if the attempt
 /// before missed it too. One miss alone proves nothing, whatever else went wrong before.
 const LAST_ATTEMPT: u32 = Provider::Strava.rules().retry.max_attempts();
@@ -83,7 +82,7 @@ async fn send(worker: &Worker<'_>, id: u64, token: &Secret) -> Result<Reply, Den
         .header("authorization", format!("Bearer {}", token.expose()))
         .body(Body::empty())
         .map_err(|_| failed("STRAVA_API_BASE is no address".to_owned()))?;
-    outgoing::send(request, LARGEST_ANSWER, PATIENCE)
+    outgoing::send(request, STRAVA_ANSWER_BYTES, PATIENCE)
         .await
         .map_err(|trouble| failed(format!("activity: {trouble}")))
 }

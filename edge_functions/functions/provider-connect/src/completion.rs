@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use welltrack_core::limits::TOKEN_ANSWER_BYTES;
 use welltrack_core::providers::oauth::{self, Provider, Tokens};
 use welltrack_core::providers::rfc3339;
 use welltrack_kit::answer::{self, Answer};
@@ -21,8 +22,6 @@ use crate::consent::caller;
 use crate::problem::Problem;
 use crate::{body, callback_url, key_ring};
 
-/// No answer about tokens is larger.
-const MAX_ANSWER: usize = 1 << 20;
 /// People wait for this one.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -159,7 +158,7 @@ fn connection(keys: &KeyRing, journey: &Journey, tokens: &Tokens, account: &str,
 
 /// Sends a request to a provider, if there is one.
 pub(crate) async fn ask(request: Option<Request<Body>>) -> Option<Reply> {
-    outgoing::send(request?, MAX_ANSWER, PATIENCE).await.ok()
+    outgoing::send(request?, TOKEN_ANSWER_BYTES, PATIENCE).await.ok()
 }
 
 /// What a provider says where it says yes.

@@ -19,6 +19,7 @@ use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use tower::ServiceExt;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+use welltrack_core::limits::RPC_BODY_BYTES;
 use welltrack_gateway::jwt::{self, Caller, Verifier};
 use welltrack_gateway::rpc;
 
@@ -26,9 +27,6 @@ use self::client::Client;
 use super::call::Function;
 use crate::REQUEST_ID;
 use crate::settings::{HostRule, plain_host};
-
-/// The largest argument of an SQL function that is called the short way, in bytes.
-const RPC_BODY: usize = 160 << 20;
 
 /// Everything beyond an instance that all functions share.
 pub(crate) struct Outside {
@@ -128,7 +126,7 @@ impl Outside {
         let answer = match caller {
             Err(refusal) => refusal.to_postgrest(),
             Ok(caller) => {
-                let body = Limited::new(body, RPC_BODY).collect().await;
+                let body = Limited::new(body, RPC_BODY_BYTES).collect().await;
                 let body = body.map_err(|_| Error::HttpRequestBodySize(None))?.to_bytes();
                 self.rpc.call(function, body, &caller, id).await
             }

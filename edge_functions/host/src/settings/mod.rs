@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use welltrack_core::limits::{DEFAULT_BODY_MIB, LARGEST_BODY_MIB};
 
 pub(crate) use environment::Environment;
 pub(crate) use values::{HostRule, Schedule, SecretName, SqlName, Within, plain_host};
@@ -119,7 +120,7 @@ pub(crate) struct Limits {
     /// Seconds for all of it, the body of the answer and work after it included.
     pub(crate) total_s: Within<1, 86_400>,
     /// Size of the body of a request, in MiB (2^20 bytes).
-    pub(crate) body_mb: Within<1, 100>,
+    pub(crate) body_mb: Within<1, LARGEST_BODY_MIB>,
     /// Requests at once.
     pub(crate) concurrency: Within<1, 10_000>,
     /// Milliseconds that a request waits for its turn before it is told to come again.
@@ -148,7 +149,7 @@ impl Default for Limits {
             first_byte_s: Within(30),
             idle_s: Within(30),
             total_s: Within(150),
-            body_mb: Within(10),
+            body_mb: Within(DEFAULT_BODY_MIB),
             concurrency: Within(64),
             queue_wait_ms: Within(2_000),
             allowed_hosts: Vec::new(),
