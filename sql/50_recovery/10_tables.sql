@@ -24,9 +24,7 @@ create table public.wt_daily_values (
   training_load double precision,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  unique (profile_id, local_date) include (
-    sleep, stress, vo2max, steps, hr, hrv, calories, distance, active_minutes, weight, body_fat, blood_pressure, spo2,
-    training_load),
+  -- 11_daily_values_key.sql adds the key (profile_id, local_date).
   foreign key (profile_id, user_id) references public.wt_profiles (id, user_id) on delete cascade
 ) with (autovacuum_vacuum_insert_scale_factor = 0.01, autovacuum_vacuum_scale_factor = 0.02);
 comment on table public.wt_daily_values is

@@ -48,7 +48,7 @@ begin
         from unnest(claimed) c
         join public.wt_goals g on g.profile_id = c.profile_id and g.is_active
         cross join lateral (
-          select case when g.metric_type in ('steps', 'calories', 'distance', 'active_minutes')
+          select case when welltrack.grows_during_day(welltrack.enum_label(g.metric_type))
                       then (select least($2, (now() at time zone u.timezone)::date - 1)
                             from public.wt_users u where u.id = g.user_id)
                       else $2 end as last_day
@@ -56,13 +56,7 @@ begin
         cross join lateral (
           select welltrack.linear_regression(d.value, d.local_date) as line,
                  array_agg(d.value) filter (where d.value is not null) as known_values
-          from (select v.local_date,
-                       case g.metric_type
-                         when 'weight' then v.weight when 'steps' then v.steps when 'sleep' then v.sleep
-                         when 'active_minutes' then v.active_minutes when 'hr' then v.hr when 'body_fat' then v.body_fat
-                         when 'vo2max' then v.vo2max when 'hrv' then v.hrv when 'stress' then v.stress
-                         when 'distance' then v.distance when 'calories' then v.calories
-                         when 'blood_pressure' then v.blood_pressure when 'spo2' then v.spo2 end as value
+          from (select v.local_date, wt_private.value_of(v, g.metric_type) as value
                 from public.wt_daily_values v
                 where v.profile_id = g.profile_id and v.local_date between $2 - 29 and e.last_day
                 -- The index gives this order; it makes the last of the values the latest.

@@ -1,11 +1,12 @@
 //! `schema`: the declared schema in `sql/`, the baseline migration that is made from it, and the proof that both agree.
 //!
-//! `sql/<nn_domain>/<nn_name>.sql` is written by hand. Until the first release `supabase/migrations/` holds one generated file,
+//! `sql/<nn_domain>/<nn_name>.sql` is written by hand, but for the few files that have a template (see [`metrics`]). Until the first release `supabase/migrations/` holds one generated file,
 //! the baseline. After it, the baseline is frozen (see [`BASELINE_IS_FROZEN`]), increments are written by hand beside it, and
 //! the comparison of dumps proves that `sql/` and the migrations agree.
 
 mod compare;
 mod declared;
+mod metrics;
 mod upgrade;
 
 use std::fs;
@@ -23,8 +24,9 @@ pub(crate) use self::compare::{describe, difference};
 use self::declared::{BASELINE, BASELINE_IS_FROZEN, baseline, declared_files};
 pub(crate) use self::upgrade::prepare;
 
-/// `schema --write`: makes the baseline anew from `sql/`.
+/// `schema --write`: makes the files that list the metrics anew from their templates, and the baseline from `sql/`.
 pub(crate) fn write(layout: &Layout) -> Result<()> {
+    metrics::write(&layout.root)?;
     ensure!(
         !BASELINE_IS_FROZEN,
         "{BASELINE} is released and no longer generated. What to do: write a migration beside it, then \
@@ -68,6 +70,7 @@ pub(crate) fn check(layout: &Layout, prefix: &Prefix) -> Result<()> {
 
 /// An error if `sql/` has changed since the baseline was made.
 fn check_baseline(root: &Path) -> Result<()> {
+    metrics::check(root)?;
     if BASELINE_IS_FROZEN {
         return Ok(());
     }

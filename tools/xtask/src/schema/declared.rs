@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use welltrack_stack::files::files_below;
 
+use super::metrics::is_template;
+
 /// The generated migration, from the checkout.
 pub(super) const BASELINE: &str = "supabase/migrations/20261128000000_baseline.sql";
 
@@ -18,7 +20,7 @@ pub(super) const BASELINE_IS_FROZEN: bool = false;
 /// there before the first rule, and every rule before the first trigger, whichever domains they belong to.
 pub(super) fn declared_files(root: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for path in files_below(&root.join("sql"))? {
+    for path in files_below(&root.join("sql"))?.into_iter().filter(|path| !is_template(path)) {
         let name = path.strip_prefix(root).unwrap_or(&path);
         match load_key(name) {
             Some(key) => files.push((key, path)),
