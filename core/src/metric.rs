@@ -69,13 +69,16 @@ pub enum Facet {
 pub enum GarminField {
     /// Summary type, fields whose sum is the value (one that is missing adds nothing), and their unit.
     Sum(&'static str, &'static [&'static str], &'static str),
+    /// Summary type, and a field with samples by second (`{"0": 14.6, "60": 14.4}`), in the metric's unit: their mean is
+    /// the value. Samples outside the plausible range are codes or noise and don't count.
+    Mean(&'static str, &'static str),
 }
 
 impl GarminField {
     /// The type of the summary, such as `dailies`.
     #[must_use]
     pub const fn summary(self) -> &'static str {
-        let GarminField::Sum(summary, ..) = self;
+        let (GarminField::Sum(summary, ..) | GarminField::Mean(summary, _)) = self;
         summary
     }
 }

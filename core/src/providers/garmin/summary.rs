@@ -1,5 +1,7 @@
 //! What summaries say: readings in canonical units, changes of the connection, or an address to fetch summaries from.
 
+use std::ops::RangeInclusive;
+
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -208,10 +210,8 @@ fn end_of_stages(fields: Fields<'_>, start: UnixMicros) -> Option<UnixMicros> {
 
 fn stress(Summary { fields, .. }: Summary<'_>, parsed: &mut Parsed) -> Result<(), Reason> {
     let record = Record::of_period(fields)?;
-    let levels = match fields.get("timeOffsetStressLevelValues") {
-        Some(levels) => average(levels)?,
-        None => Amount::Missing,
-    };
+    // Below zero stand codes: off the wrist, too active, too few samples.
+    let levels = mean(fields, "timeOffsetStressLevelValues", 0.0..=f64::INFINITY)?;
     // The device's own average, which Garmin spells in two ways, stands in for levels that did not come.
     let said = fields.amount("averageStressLevel")?.or(|| fields.amount("averageStresslevel"))?;
     let level = if let Amount::Is(_) = levels { levels } else { levels.plus(said) };
@@ -222,15 +222,17 @@ fn stress(Summary { fields, .. }: Summary<'_>, parsed: &mut Parsed) -> Result<()
     Ok(())
 }
 
-/// The mean of the levels. Below zero stand codes: off the wrist, too active, too few samples.
-fn average(levels: &Value) -> Result<Amount, Reason> {
-    let Value::Object(levels) = levels else {
-        return Err(Reason::new(Code::WrongType, "timeOffsetStressLevelValues must be an object"));
+/// The mean of a field's samples that lie within `range`.
+fn mean(fields: Fields<'_>, field: &str, range: RangeInclusive<f64>) -> Result<Amount, Reason> {
+    let samples = match fields.get(field) {
+        None => return Ok(Amount::Missing),
+        Some(Value::Object(samples)) => samples,
+        Some(_) => return Err(Reason::new(Code::WrongType, format!("{field} must be an object"))),
     };
-    let measured = || levels.values().filter_map(Value::as_f64).filter(|&level| level >= 0.0);
+    let measured = || samples.values().filter_map(Value::as_f64).filter(|sample| range.contains(sample));
     let (sum, count) = (measured().sum::<f64>(), measured().count());
     Ok(match count {
-        0 if levels.is_empty() => Amount::Missing,
+        0 if samples.is_empty() => Amount::Missing,
         0 => Amount::Unavailable,
         _ => Amount::Is(sum / count as f64),
     })
@@ -259,7 +261,10 @@ fn plain(summary: Summary<'_>, parsed: &mut Parsed) -> Result<(), Reason> {
 
 /// The value in the metric's unit.
 fn amount(fields: Fields<'_>, spec: &MetricSpec, field: GarminField) -> Result<Amount, Reason> {
-    let GarminField::Sum(_, parts, unit) = field;
+    let (parts, unit) = match field {
+        GarminField::Sum(_, parts, unit) => (parts, unit),
+        GarminField::Mean(_, samples) => return mean(fields, samples, spec.range.0..=spec.range.1),
+    };
     let sum = parts.iter().try_fold(Amount::Missing, |sum, part| Ok(sum.plus(fields.amount(part)?)))?;
     let Amount::Is(value) = sum else { return Ok(sum) };
     to_canonical(spec.metric, value, Some(unit), None)
