@@ -23,6 +23,7 @@ pub enum Unit {
     Kilogram,
     Percent,
     MmHg,
+    BreathsPerMinute,
 }
 
 impl Unit {
@@ -80,6 +81,14 @@ const fn accepted(unit_kept: Unit) -> &'static [Accepted] {
                         1.0,
                     ),
                     unit(&["count/s", "beats/s", "Hz"], 60.0, 1.0),
+                ]
+            }
+        }
+        Unit::BreathsPerMinute => {
+            const {
+                &[
+                    unit(&["breaths/min", "count/min", "breaths_per_minute", "breaths per minute"], 1.0, 1.0),
+                    unit(&["count/s", "breaths/s", "Hz"], 60.0, 1.0),
                 ]
             }
         }

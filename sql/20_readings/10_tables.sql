@@ -4,7 +4,7 @@
 create type public.wt_metric_source as enum ('garmin', 'strava', 'healthkit', 'health_connect', 'manual');
 create type public.wt_metric_type as enum (
   'sleep', 'stress', 'vo2max', 'steps', 'hr', 'hrv', 'calories', 'distance', 'active_minutes', 'weight', 'body_fat',
-  'blood_pressure', 'spo2');
+  'blood_pressure', 'spo2', 'respiratory_rate');
 create type public.wt_validation_status as enum ('raw', 'validated', 'rejected');
 create type public.wt_processing_status as enum ('pending', 'processed', 'error');
 

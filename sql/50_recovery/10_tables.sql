@@ -21,6 +21,7 @@ create table public.wt_daily_values (
   body_fat double precision,
   blood_pressure double precision,
   spo2 double precision,
+  respiratory_rate double precision,
   training_load double precision,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),

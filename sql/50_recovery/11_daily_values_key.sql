@@ -4,4 +4,5 @@
 
 alter table public.wt_daily_values add unique (profile_id, local_date) include (
   sleep, stress, vo2max, steps, hr, hrv, calories, distance, active_minutes, weight, body_fat, blood_pressure, spo2,
+  respiratory_rate,
   training_load);

@@ -11,6 +11,7 @@ language sql immutable parallel safe as $$
          when 'hr' then $1.hr when 'hrv' then $1.hrv when 'calories' then $1.calories when 'distance' then $1.distance
          when 'active_minutes' then $1.active_minutes when 'weight' then $1.weight when 'body_fat' then $1.body_fat
          when 'blood_pressure' then $1.blood_pressure when 'spo2' then $1.spo2
+         when 'respiratory_rate' then $1.respiratory_rate
          end
 $$;
 grant execute on function wt_private.value_of(public.wt_daily_values, public.wt_metric_type) to service_role;

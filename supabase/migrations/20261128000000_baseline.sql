@@ -332,7 +332,7 @@ create policy signup on public.wt_profiles for insert to supabase_auth_admin
 create type public.wt_metric_source as enum ('garmin', 'strava', 'healthkit', 'health_connect', 'manual');
 create type public.wt_metric_type as enum (
   'sleep', 'stress', 'vo2max', 'steps', 'hr', 'hrv', 'calories', 'distance', 'active_minutes', 'weight', 'body_fat',
-  'blood_pressure', 'spo2');
+  'blood_pressure', 'spo2', 'respiratory_rate');
 create type public.wt_validation_status as enum ('raw', 'validated', 'rejected');
 create type public.wt_processing_status as enum ('pending', 'processed', 'error');
 
@@ -715,6 +715,7 @@ create table public.wt_daily_values (
   body_fat double precision,
   blood_pressure double precision,
   spo2 double precision,
+  respiratory_rate double precision,
   training_load double precision,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -1315,6 +1316,7 @@ call wt_private.protect('public.wt_sync_mutations', 'read_own');
 
 alter table public.wt_daily_values add unique (profile_id, local_date) include (
   sleep, stress, vo2max, steps, hr, hrv, calories, distance, active_minutes, weight, body_fat, blood_pressure, spo2,
+  respiratory_rate,
   training_load);
 
 -- sql/10_people/20_profiles.sql
@@ -1792,6 +1794,7 @@ language sql immutable parallel safe as $$
          when 'hr' then $1.hr when 'hrv' then $1.hrv when 'calories' then $1.calories when 'distance' then $1.distance
          when 'active_minutes' then $1.active_minutes when 'weight' then $1.weight when 'body_fat' then $1.body_fat
          when 'blood_pressure' then $1.blood_pressure when 'spo2' then $1.spo2
+         when 'respiratory_rate' then $1.respiratory_rate
          end
 $$;
 grant execute on function wt_private.value_of(public.wt_daily_values, public.wt_metric_type) to service_role;
@@ -2483,6 +2486,7 @@ create or replace function wt_private.summed_days(claimed wt_private.claimed_day
   sleep double precision, stress double precision, vo2max double precision, steps double precision, hr double precision,
   hrv double precision, calories double precision, distance double precision, active_minutes double precision,
   weight double precision, body_fat double precision, blood_pressure double precision, spo2 double precision,
+  respiratory_rate double precision,
   training_load double precision, active_source public.wt_metric_source, other_minutes double precision)
 language plpgsql stable security invoker set search_path = '' as $$
 #variable_conflict use_column
@@ -2518,6 +2522,7 @@ begin
            max(i.value) filter (where i.metric_type = 'body_fat') as body_fat,
            max(i.value) filter (where i.metric_type = 'blood_pressure') as blood_pressure,
            max(i.value) filter (where i.metric_type = 'spo2') as spo2,
+           max(i.value) filter (where i.metric_type = 'respiratory_rate') as respiratory_rate,
            max(i.source) filter (where i.metric_type = 'active_minutes') as active_source,
            coalesce(max(i.minutes), 0) as workout_minutes, max(i.load) as workout_load
     from input i
@@ -2527,7 +2532,7 @@ begin
   )
   select p.profile_id, p.user_id, p.local_date,
          p.sleep, p.stress, p.vo2max, p.steps, p.hr, p.hrv, p.calories, p.distance, p.active_minutes, p.weight, p.body_fat,
-         p.blood_pressure, p.spo2,
+         p.blood_pressure, p.spo2, p.respiratory_rate,
          case when p.workout_load is null then o.minutes * 4 else p.workout_load + coalesce(o.minutes * 4, 0) end,
          p.active_source, o.minutes
   from pivoted p
@@ -2566,25 +2571,26 @@ begin
     insert into public.wt_daily_values as v
       (user_id, profile_id, local_date,
        sleep, stress, vo2max, steps, hr, hrv, calories, distance, active_minutes, weight, body_fat, blood_pressure, spo2,
+       respiratory_rate,
        training_load)
     select d.user_id, d.profile_id, d.local_date,
            d.sleep, d.stress, d.vo2max, d.steps, d.hr, d.hrv, d.calories, d.distance, d.active_minutes, d.weight, d.body_fat,
-           d.blood_pressure, d.spo2,
+           d.blood_pressure, d.spo2, d.respiratory_rate,
            d.training_load
     from day d
     on conflict (profile_id, local_date) do update
       set sleep = excluded.sleep, stress = excluded.stress, vo2max = excluded.vo2max, steps = excluded.steps,
           hr = excluded.hr, hrv = excluded.hrv, calories = excluded.calories, distance = excluded.distance,
           active_minutes = excluded.active_minutes, weight = excluded.weight, body_fat = excluded.body_fat,
-          blood_pressure = excluded.blood_pressure, spo2 = excluded.spo2,
+          blood_pressure = excluded.blood_pressure, spo2 = excluded.spo2, respiratory_rate = excluded.respiratory_rate,
           training_load = excluded.training_load,
           updated_at = now()
       where (v.sleep, v.stress, v.vo2max, v.steps, v.hr, v.hrv, v.calories, v.distance, v.active_minutes, v.weight,
-             v.body_fat, v.blood_pressure, v.spo2,
+             v.body_fat, v.blood_pressure, v.spo2, v.respiratory_rate,
              v.training_load) is distinct from
             (excluded.sleep, excluded.stress, excluded.vo2max, excluded.steps, excluded.hr, excluded.hrv, excluded.calories,
              excluded.distance, excluded.active_minutes, excluded.weight, excluded.body_fat, excluded.blood_pressure,
-             excluded.spo2,
+             excluded.spo2, excluded.respiratory_rate,
              excluded.training_load)
     returning v.profile_id, v.local_date
   ), emptied as (

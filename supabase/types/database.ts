@@ -414,6 +414,7 @@ export type Database = {
           id: string
           local_date: string
           profile_id: string
+          respiratory_rate: number | null
           sleep: number | null
           spo2: number | null
           steps: number | null
@@ -437,6 +438,7 @@ export type Database = {
           id?: string
           local_date: string
           profile_id: string
+          respiratory_rate?: number | null
           sleep?: number | null
           spo2?: number | null
           steps?: number | null
@@ -459,6 +461,7 @@ export type Database = {
           id?: string
           local_date?: string
           profile_id?: string
+          respiratory_rate?: number | null
           sleep?: number | null
           spo2?: number | null
           steps?: number | null
@@ -2404,6 +2407,7 @@ export type Database = {
         | 'body_fat'
         | 'blood_pressure'
         | 'spo2'
+        | 'respiratory_rate'
       wt_module:
         | 'meals'
         | 'nutrients'
@@ -2578,6 +2582,7 @@ export const Constants = {
         'body_fat',
         'blood_pressure',
         'spo2',
+        'respiratory_rate',
       ],
       wt_module: [
         'meals',

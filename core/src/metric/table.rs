@@ -162,6 +162,15 @@ metrics! {
         strava: &[],
         log_keys: "spo2",
     }
+    /// Breaths a minute.
+    RespiratoryRate {
+        label: "respiratory_rate", unit: Unit::BreathsPerMinute, range: (4.0, 60.0), aggregate: Mean, anchor: Start,
+        words: words("respiratory rate", "respiratory rate", "breaths/min", 1),
+        phones: &[("HKQuantityTypeIdentifierRespiratoryRate", Whole), ("RespiratoryRateRecord", Whole)],
+        garmin: Some(GarminField::Mean("allDayRespiration", "timeOffsetEpochToBreaths")),
+        strava: &[],
+        log_keys: "respirat|breath",
+    }
 }
 
 /// The plausible diastolic pressure in mmHg, both ends included; [`METRICS`] holds the systolic one.

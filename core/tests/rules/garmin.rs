@@ -120,6 +120,19 @@ fn stress_is_the_mean_of_levels_and_codes_are_none() {
 }
 
 #[test]
+fn respiration_is_the_mean_of_plausible_samples() {
+    let of = |samples: Value| {
+        let summary = json!({"summaryId": "r1", "startTimeInSeconds": DAY, "durationInSeconds": 900,
+                             "timeOffsetEpochToBreaths": samples});
+        let reading = reading("allDayRespiration", summary);
+        assert_eq!((reading.metric, seconds(&reading)), (M::RespiratoryRate, (DAY, Some(DAY + 900))));
+        reading.value
+    };
+    assert_eq!(of(json!({"0": 14.5, "60": 15.5, "120": -1, "180": 0})), Some(15.0));
+    assert_eq!(of(json!({"0": -2})), None);
+}
+
+#[test]
 fn a_day_has_its_sums_and_the_resting_heart_rate() {
     let day = told(
         "dailies",

@@ -11,3 +11,4 @@
 alter extension pg_welltrack update;
 
 -- New labels of enums: `alter type ... add value if not exists ...`. Postgres refuses a label in the transaction that adds it.
+alter type public.wt_metric_type add value if not exists 'respiratory_rate';

@@ -48,3 +48,16 @@ end $$;
 
 -- The number of attempts stands once, in the extension.
 alter table public.wt_webhook_events alter column max_attempts set default welltrack.max_attempts();
+
+-- A metric is a column, and a part of the key that holds every value.
+do $$ begin
+  if not exists (select from pg_catalog.pg_attribute a
+                 where a.attrelid = 'public.wt_daily_values'::regclass and a.attname = 'respiratory_rate') then
+    alter table public.wt_daily_values add column respiratory_rate double precision;
+    alter table public.wt_daily_values drop constraint wt_daily_values_profile_id_local_date_sleep_stress_vo2max_s_key;
+    alter table public.wt_daily_values add constraint wt_daily_values_profile_id_local_date_sleep_stress_vo2max_s_key
+      unique (profile_id, local_date) include (
+        sleep, stress, vo2max, steps, hr, hrv, calories, distance, active_minutes, weight, body_fat, blood_pressure, spo2,
+        respiratory_rate, training_load);
+  end if;
+end $$;
