@@ -23,7 +23,7 @@ pub struct Layout {
     pub root: PathBuf,
     /// `.welltrack/`, or where WELLTRACK_STATE says.
     pub state: PathBuf,
-    /// Debian packages and cargo-pgrx: `cache/` in the state, or where WELLTRACK_CACHE says.
+    /// Debian packages and cargo programs: `cache/` in the state, or where WELLTRACK_CACHE says.
     pub cache: PathBuf,
     /// Who runs the server, where that is not the caller.
     pub server_user: Option<ServerUser>,

@@ -5,6 +5,7 @@
 //! machine's.
 
 pub(crate) mod browser;
+pub(crate) mod cargo_programs;
 pub(crate) mod pgrx;
 pub(crate) mod python;
 

@@ -16,6 +16,8 @@ use welltrack_stack::prefix::Prefix;
 use welltrack_stack::stamp::Stamp;
 use welltrack_stack::ui;
 
+use super::cargo_programs;
+
 /// cargo-pgrx at the workspace's version.
 #[derive(Clone, Debug)]
 pub(crate) struct Pgrx {
@@ -27,38 +29,7 @@ impl Pgrx {
     pub(crate) fn ensure(layout: &Layout) -> Result<Self> {
         let manifest = fs::read_to_string(layout.root.join("Cargo.toml"))?;
         let version = pinned_version(&manifest).context("Cargo.toml pins no `pgrx = \"=VERSION\"`")?;
-        let folder = layout.cache.join(format!("cargo-pgrx-{version}"));
-        let pgrx = Self { bin: folder.join("bin") };
-        let present = || Cmd::new(pgrx.bin.join("cargo-pgrx")).args(["pgrx", "--version"]).succeeds();
-        if present() {
-            return Ok(pgrx);
-        }
-        ui::step(&format!("Building cargo-pgrx {version} (once, some minutes)"), || {
-            let build = layout.cache.join("cargo-pgrx-build");
-            Cmd::new("cargo")
-                .args([
-                    "install",
-                    "cargo-pgrx",
-                    "--locked",
-                    "--force",
-                    "--version",
-                    &format!("={version}"),
-                    "--root",
-                ])
-                .arg(&folder)
-                // It only calls cargo and copies files: a quick build is worth more than a quick program, and without its
-                // features (downloads of Postgres) no OpenSSL headers are needed.
-                .args(["--profile", "dev", "--no-default-features"])
-                .env("CARGO_PROFILE_DEV_DEBUG", "false")
-                // A target folder of its own that stays until the end: an interrupted build goes on where it was.
-                .env("CARGO_TARGET_DIR", &build)
-                .cwd(&layout.cache)
-                .log(layout.log("setup"))
-                .hint("is crates.io within reach? a C compiler is needed, too (Debian: gcc, libc6-dev)")
-                .run()?;
-            remove(&build)
-        })?;
-        Ok(pgrx)
+        Ok(Self { bin: cargo_programs::ensure(layout, "cargo-pgrx", version)? })
     }
 
     /// `cargo pgrx SUBCOMMAND` for one Postgres. `home` keeps that Postgres's settings; a build keeps to one home, or

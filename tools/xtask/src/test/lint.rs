@@ -1,4 +1,5 @@
-//! Lint: format, clippy without a warning, spelling, the form of the SQL, and rules that a search of the sources can check.
+//! Lint: format, clippy without a warning, licences, spelling, the form of the SQL, and rules that a search of the sources can
+//! check.
 
 use std::fs;
 
@@ -7,7 +8,7 @@ use welltrack_stack::cmd::Cmd;
 use welltrack_stack::files::files_below;
 
 use super::check::{Context, Report};
-use crate::setup::{pgrx, python};
+use crate::setup::{cargo_programs, pgrx, python};
 
 /// Workspaces of their own, because they are built for another target. Their sources are plain Rust to any.
 const GUESTS: [&str; 2] = ["edge_functions/functions/Cargo.toml", "tests/guests/Cargo.toml"];
@@ -57,6 +58,24 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
     });
     report.check("nothing in the extension is SECURITY DEFINER", || no_security_definer(ctx));
     report.check("sql/ keeps its form", || super::lint_sql::check(ctx));
+    if let Some(deny) = report.check("cargo-deny is there", || cargo_programs::deny(&ctx.layout)) {
+        report.check("licences and sources of the crates", || {
+            ["Cargo.toml"].iter().chain(&GUESTS).try_for_each(|manifest| {
+                // Crates for other systems count as well, and a build fetches only its own system's.
+                cargo("fetch")
+                    .args(["--quiet", "--locked", "--manifest-path", manifest])
+                    .hint("is crates.io within reach?")
+                    .run()?;
+                Cmd::new(&deny)
+                    .args(["deny", "--frozen", "--manifest-path", manifest, "--config", "deny.toml"])
+                    .args(["check", "licenses", "bans", "sources"])
+                    .cwd(&ctx.layout.root)
+                    .log(ctx.layout.log("lint"))
+                    .hint("the log names the crate and who needs it; deny.toml says what is allowed")
+                    .run()
+            })
+        });
+    }
     let Some(programs) =
         report.check("typos and SQLFluff are there", || python::ensure(&ctx.layout, &python::LINT))
     else {
