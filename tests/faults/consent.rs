@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Response, Url};
+use reqwest_0_12::redirect::Policy;
+use reqwest_0_12::{Client, Method, Response, Url};
 use serde_json::{Value, json};
 use uuid::Uuid;
 use welltrack_tests::simulator::faults::{Endpoint, Fault, Rule, When};
@@ -57,7 +57,7 @@ impl<'a> Browser<'a> {
         self.stage.simulator.handle().block_on(work)
     }
 
-    fn read(&self, answer: Result<Response, reqwest::Error>) -> Page {
+    fn read(&self, answer: Result<Response, reqwest_0_12::Error>) -> Page {
         let answer = answer.expect("an answer");
         let location = answer.headers().get("location").and_then(|to| to.to_str().ok());
         let (status, location) = (answer.status().as_u16(), location.unwrap_or_default().to_owned());

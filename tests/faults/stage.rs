@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use postgres::{Client, Config, NoTls};
-use reqwest::Url;
-use reqwest::redirect::Policy;
+use reqwest_0_12::Url;
+use reqwest_0_12::redirect::Policy;
 use serde_json::{Value, json};
 use welltrack_tests::simulator::{Settings, Simulator};
 use welltrack_tests::{Person, TestDb};
@@ -129,7 +129,7 @@ impl Stage {
     pub(crate) fn connect_strava(&self, person: Person, athlete: u64) {
         let origin = self.hosts[0].origin();
         let ask = async {
-            let client = reqwest::Client::builder().redirect(Policy::none()).no_proxy().build()?;
+            let client = reqwest_0_12::Client::builder().redirect(Policy::none()).no_proxy().build()?;
             let asked: Value = client
                 .post(format!("{origin}/functions/v1/provider-connect/authorize"))
                 .bearer_auth(tokens::person(person.user_id))

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Response, Url};
+use reqwest_0_12::redirect::Policy;
+use reqwest_0_12::{Client, Response, Url};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -60,7 +60,7 @@ async fn exchange(simulator: &Simulator, params: &[(&str, &str)]) -> (u16, Value
     (answer.status().as_u16(), answer.json().await.expect("JSON"))
 }
 
-async fn fetch(simulator: &Simulator, id: u64, token: &str) -> reqwest::Result<Response> {
+async fn fetch(simulator: &Simulator, id: u64, token: &str) -> reqwest_0_12::Result<Response> {
     let url = format!("{}/api/v3/activities/{id}", simulator.base_url);
     client().get(url).bearer_auth(token).send().await
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use reqwest::Client;
+use reqwest_0_12::Client;
 use serde_json::{Value, json};
 
 use super::Settings;
@@ -243,7 +243,7 @@ impl Courier {
 }
 
 /// The last words of an error, without the address: it may hold the webhook's secret.
-fn cause(error: &reqwest::Error) -> String {
+fn cause(error: &reqwest_0_12::Error) -> String {
     let mut words = String::from(if error.is_timeout() { "no answer in time" } else { "no whole answer" });
     let mut source = std::error::Error::source(error);
     while let Some(error) = source {

@@ -68,7 +68,7 @@ pub(super) fn endpoint(path: &str) -> Option<Endpoint> {
 
 /// `uri` with more in its query.
 pub(super) fn redirect(uri: &str, query: &[(&str, &str)]) -> Response {
-    let Ok(mut url) = reqwest::Url::parse(uri) else {
+    let Ok(mut url) = reqwest_0_12::Url::parse(uri) else {
         return (StatusCode::BAD_REQUEST, "redirect_uri is no address").into_response();
     };
     url.query_pairs_mut().extend_pairs(query);

@@ -83,7 +83,7 @@ fn parameters(query: Params, body: &[u8]) -> Params {
     } else {
         let form = String::from_utf8_lossy(body);
         params.extend(
-            reqwest::Url::parse(&format!("form:?{form}"))
+            reqwest_0_12::Url::parse(&format!("form:?{form}"))
                 .map(|url| url.query_pairs().into_owned().collect::<Vec<_>>())
                 .unwrap_or_default(),
         );
