@@ -2,9 +2,9 @@
 
 -- Writes a row to the error log; no other function does. Takes and returns jsonb, as every function that edge functions call.
 --   {"flow", "error_code", "message", "context"?: {}, "retriable"?: bool, "user_id"?: uuid}  ->  {"id": uuid}
--- Keeps plain values of the context only, and none whose key names a secret, a person or a reading. Replaces what looks like a secret
--- inside a text. Cuts a message at 2,000 characters and replaces a context over 8 kB by its size, so that logging doesn't fail for
--- being verbose.
+-- Keeps plain values of the context only, and none whose key names a secret, a person or a reading. Replaces what looks like a
+-- secret inside a text. Cuts a message at 2,000 characters and replaces a context over 8 kB by its size, so that logging doesn't
+-- fail for being verbose.
 -- Errors: 22023 not an object, 22P02 not a uuid or boolean, 23502 and 23514 a flow, error_code or message that breaks its check.
 create or replace function public.log_error(jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$

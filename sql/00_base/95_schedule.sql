@@ -6,7 +6,8 @@ do $block$ begin
     create extension if not exists pg_cron with schema pg_catalog;
   exception when raise_exception or undefined_file or feature_not_supported then
     -- pg_cron serves one database of a server and says so when asked for in another.
-    raise warning 'no schedule here (%): call run_health_jobs() every minute, purge_webhook_events() every ten, run_performance_engine() (by several sessions at once, if you like) and prune_logs() daily', sqlerrm;
+    raise warning 'no schedule here (%): call run_health_jobs() every minute, purge_webhook_events() every ten, '
+      'run_performance_engine() (by several sessions at once, if you like) and prune_logs() daily', sqlerrm;
     return;
   end;
   -- A person whose readings are being validated can't write others until the portion is over. So portions are small, each in a

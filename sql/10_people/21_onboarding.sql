@@ -1,5 +1,5 @@
--- Onboarding: the first time that a profile has an answer about goals or restrictions, it gets its default modules. Toggles that were
--- set before stay. A module that is removed later does not come back, because this happens once.
+-- Onboarding: the first time that a profile has an answer about goals or restrictions, it gets its default modules. Toggles that
+-- were set before stay. A module that is removed later does not come back, because this happens once.
 --
 -- Output: wt_profile_modules, wt_profiles.modules_provisioned_at, wt_users.onboarding_completed. Locks: those rows.
 

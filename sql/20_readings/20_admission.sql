@@ -12,8 +12,8 @@ create or replace function wt_private.local_date(
 $$;
 grant execute on function wt_private.local_date to authenticated, service_role;
 
--- When a reading ended: a sample has one instant, a sum over a period needs its end. Without it, a correction could not be matched to
--- its reading on every interface.
+-- When a reading ended: a sample has one instant, a sum over a period needs its end. Without it, a correction could not be matched
+-- to its reading on every interface.
 create or replace function wt_private.reading_end(
   metric_type public.wt_metric_type, start_time timestamptz, end_time timestamptz
 ) returns timestamptz language plpgsql immutable set search_path = '' as $$

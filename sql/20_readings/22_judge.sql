@@ -3,8 +3,8 @@
 -- Input: raw readings. Output: their status. Locks: people and readings, only those that are free. Planner settings:
 -- docs/reference/sql.md.
 
--- Validates up to `max_rows` raw readings of the profiles from `first_id` to `last_id`. Returns how many. Skips people whose readings
--- another session is writing. "In the future" is measured by the server's time of the reading's last change.
+-- Validates up to `max_rows` raw readings of the profiles from `first_id` to `last_id`. Returns how many. Skips people whose
+-- readings another session is writing. "In the future" is measured by the server's time of the reading's last change.
 create or replace function wt_private.judge(first_id uuid, last_id uuid, max_rows integer) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 declare

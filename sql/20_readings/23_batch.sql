@@ -1,9 +1,9 @@
 -- Flow 2: what a phone's batch becomes. public.ingest_health_metrics checks the batch and calls this.
 -- Planner settings and the session variable wt.batch: docs/reference/sql.md.
 
--- What is in a batch for profile `target` of person `owner`, and the stored row that each reading belongs to: found by the provider's
--- name for the record, or by its identity where it has no name. `moved`: it has another period than its row; `changed`: another value
--- or another record. Rows for rejected and merged records have an `outcome` and a `reason` only.
+-- What is in a batch for profile `target` of person `owner`, and the stored row that each reading belongs to: found by the
+-- provider's name for the record, or by its identity where it has no name. `moved`: it has another period than its row; `changed`:
+-- another value or another record. Rows for rejected and merged records have an `outcome` and a `reason` only.
 create or replace function wt_private.batch_readings(owner uuid, target uuid, list jsonb, payload text) returns table (
   ordinal integer, outcome text, reason text, source public.wt_metric_source, metric_type public.wt_metric_type,
   value_num double precision, value_text text, unit text, start_time timestamptz, end_time timestamptz, recorded_at timestamptz,
@@ -12,8 +12,8 @@ language plpgsql stable security invoker set search_path = '' as $$
 #variable_conflict use_column
 begin
   return query
-  select i.ordinal, i.outcome, i.reason, i.src, i.metric, i.value_num, i.value_text, i.unit, i.start_time, i.end_time, i.recorded_at,
-         i.source_record_id, i.ingestion_version, i.dedupe_hash, e.id, e.dedupe_hash <> i.dedupe_hash,
+  select i.ordinal, i.outcome, i.reason, i.src, i.metric, i.value_num, i.value_text, i.unit, i.start_time, i.end_time,
+         i.recorded_at, i.source_record_id, i.ingestion_version, i.dedupe_hash, e.id, e.dedupe_hash <> i.dedupe_hash,
          e.value_num is distinct from i.value_num or e.value_text is distinct from i.value_text
            or e.raw_payload_json is distinct from list -> i.ordinal
   from (select n.*, n.source::public.wt_metric_source as src, n.metric_type::public.wt_metric_type as metric
@@ -29,8 +29,8 @@ begin
      limit 1)) e on i.dedupe_hash is not null;
 end $$;
 
--- Writes a batch for profile `target` of person `owner`, whom the caller holds: `list` are its records, `payload` is the whole batch
--- as text, `zone` the person's time zone. Returns the answer of public.ingest_health_metrics.
+-- Writes a batch for profile `target` of person `owner`, whom the caller holds: `list` are its records, `payload` is the whole
+-- batch as text, `zone` the person's time zone. Returns the answer of public.ingest_health_metrics.
 --
 -- What is written is found by lists of ids and hashes: a join may read all that the person ever sent.
 create or replace function wt_private.write_batch(owner uuid, target uuid, zone text, list jsonb, payload text) returns jsonb

@@ -2,11 +2,11 @@
 
 -- Writes a batch of readings for a profile, in one transaction: all of it or nothing. Runs with the caller's rights, so row-level
 -- security holds.
---   {"source", "ingestion_version", "records": [...]}, as the native plugin sends it, or a bare array whose records name their source;
---   at most 10,000 records and 32 MB (64 MB written out)
+--   {"source", "ingestion_version", "records": [...]}, as the native plugin sends it, or a bare array whose records name their
+--   source; at most 10,000 records and 32 MB (64 MB written out)
 --     ->  {"received", "inserted", "updated", "unchanged", "merged", "rejected", "rejections": [{"index", "reason"}]}
--- The five counts add up to `received`. `merged` records were folded into another one of the same batch (repeats: the last one wins;
--- the second half of a blood pressure). `rejections` says why, by position in the batch.
+-- The five counts add up to `received`. `merged` records were folded into another one of the same batch (repeats: the last one
+-- wins; the second half of a blood pressure). `rejections` says why, by position in the batch.
 -- Errors: PT404 no such profile (or not the caller's), PT400 not a batch, PT413 too much at once.
 -- Locks: the person, so that two batches of one person wait for each other and the second sees what the first wrote.
 -- One plan serves all batches (force_generic_plan): planning anew would copy the batch into the plan. docs/reference/sql.md
@@ -28,7 +28,8 @@ begin
     raise exception '% records are too many for one batch', jsonb_array_length(list)
       using errcode = 'PT413', hint = 'send at most 10000 records at once';
   elsif pg_column_size($2) > 33554432 or payload is null then
-    raise exception 'the batch is larger than 32 MB, or 64 MB written out' using errcode = 'PT413', hint = 'send fewer records at once';
+    raise exception 'the batch is larger than 32 MB, or 64 MB written out'
+      using errcode = 'PT413', hint = 'send fewer records at once';
   end if;
 
   select p.user_id, u.timezone into owner, zone
@@ -98,9 +99,9 @@ end $$;
 
 -- Runs the background jobs: raw readings, then stale baselines and days, in portions.
 --   ->  {"judged", "baselines", "days"} (`days` counts profiles whose days were summed up); all 0 when nothing was left to do
--- A person whose readings are being validated can't write others until this transaction is over. So a run begins no portion after its
--- fifth second and leaves the rest to the next run. Where that is too long, call the three parts instead, each in a transaction of
--- its own, as pg_cron's job does.
+-- A person whose readings are being validated can't write others until this transaction is over. So a run begins no portion after
+-- its fifth second and leaves the rest to the next run. Where that is too long, call the three parts instead, each in a transaction
+-- of its own, as pg_cron's job does.
 create or replace function public.run_health_jobs() returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare

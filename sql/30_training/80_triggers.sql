@@ -6,8 +6,8 @@ create or replace trigger hold before insert or update or delete on public.wt_wo
 
 create or replace trigger workouts_inserted after insert on public.wt_workouts referencing new table as new_rows
   for each statement execute function wt_private.workouts_changed();
-create or replace trigger workouts_updated after update on public.wt_workouts referencing old table as old_rows new table as new_rows
-  for each statement execute function wt_private.workouts_changed();
+create or replace trigger workouts_updated after update on public.wt_workouts
+  referencing old table as old_rows new table as new_rows for each statement execute function wt_private.workouts_changed();
 create or replace trigger workouts_deleted after delete on public.wt_workouts referencing old table as old_rows
   for each statement execute function wt_private.workouts_changed();
 

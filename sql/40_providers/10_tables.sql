@@ -68,8 +68,8 @@ call wt_private.protect('public.wt_oauth_states', 'service');
 
 create type public.wt_event_status as enum ('pending', 'processing', 'processed', 'dead_letter');
 
--- Domains instead of checks: Postgres reads a table's checks from the catalogue for every statement, a domain's once in a session. As
--- checks these took a fifth of the time of storing a push (docs/edge-costs.md).
+-- Domains instead of checks: Postgres reads a table's checks from the catalogue for every statement, a domain's once in a session.
+-- As checks these took a fifth of the time of storing a push (docs/edge-costs.md).
 create domain wt_private.event_type as text check (char_length(value) between 1 and 64);
 create domain wt_private.provider_account as text collate "C" check (char_length(value) <= 255);
 create domain wt_private.worker_name as text check (char_length(value) <= 200);

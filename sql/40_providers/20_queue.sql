@@ -90,8 +90,8 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
 $$;
 grant execute on function wt_private.lease_events(uuid[], text, integer) to service_role;
 
--- Makes dead letters of events whose worker did not come back for the fifth time. The row in the error log names no person: it would
--- wait for one who is being deleted.
+-- Makes dead letters of events whose worker did not come back for the fifth time. The row in the error log names no person: it
+-- would wait for one who is being deleted.
 create or replace function wt_private.bury_lost_events() returns void
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 declare

@@ -120,9 +120,9 @@ begin
   return locked;
 end $$;
 
--- As many events of each locked account as were found due, but the first that arrived; at most `wanted`, and at most 8 MB of payload
--- unless a single event is larger. Both questions are asked account by account (`offset 0`; `status in (...)` with `locked_until`,
--- which only the index by account answers).
+-- As many events of each locked account as were found due, but the first that arrived; at most `wanted`, and at most 8 MB of
+-- payload unless a single event is larger. Both questions are asked account by account (`offset 0`; `status in (...)` with
+-- `locked_until`, which only the index by account answers).
 create or replace function wt_private.pick_events(accounts wt_private.account_share[], wanted bigint) returns uuid[]
 language plpgsql security invoker set search_path = '' as $$
 declare

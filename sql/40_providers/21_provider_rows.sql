@@ -1,12 +1,13 @@
 -- Flows 3 and 4, what providers' reports become: readings, workouts, the state of a connection.
 --
 -- Input: `results`, a batch as it came in, and `held`, the events among them that write_results found to be the worker's.
--- Output: wt_health_metrics, wt_workouts, wt_health_connections, wt_connection_tokens. Errors: a check or a key that a result offends.
+-- Output: wt_health_metrics, wt_workouts, wt_health_connections, wt_connection_tokens. Errors: a check or a key that a result
+-- offends.
 -- Locks: the caller holds the people and the events. Planner settings and wt.batch: docs/reference/sql.md.
 
 -- What a batch reports about each record, as a reading: in canonical units, with its local day, and with the stored row of the same
--- name (`old_...`). Of several reports about one record, the one that counts (see write_provider_readings); none where the stored row
--- is from a report that counts more. A record without a name is known by its period. `n` numbers the records.
+-- name (`old_...`). Of several reports about one record, the one that counts (see write_provider_readings); none where the stored
+-- row is from a report that counts more. A record without a name is known by its period. `n` numbers the records.
 create or replace function wt_private.reported_readings(held wt_private.held_event[], results jsonb) returns table (
   user_id uuid, profile_id uuid, source public.wt_metric_source, metric_type public.wt_metric_type, value_num double precision,
   value_text text, unit text, start_time timestamptz, end_time timestamptz, span interval, local_date date, source_record_id text,
@@ -63,10 +64,10 @@ end $$;
 
 -- Writes what a batch reports about readings.
 --
--- A provider's record has a name (Garmin's summaryId, Strava's activity id), and two records of Garmin that begin at the same instant
--- are one reading that it named anew. Conflict rule for reports about one reading: finality, then duration (a day grows until it is
--- over, and its morning may be delivered last), then report time. Strava is asked and answers with the state of now: there the later
--- report counts, also of an activity that was cropped. So the result does not depend on the order of processing.
+-- A provider's record has a name (Garmin's summaryId, Strava's activity id), and two records of Garmin that begin at the same
+-- instant are one reading that it named anew. Conflict rule for reports about one reading: finality, then duration (a day grows
+-- until it is over, and its morning may be delivered last), then report time. Strava is asked and answers with the state of now:
+-- there the later report counts, also of an activity that was cropped. So the result does not depend on the order of processing.
 --
 -- A record keeps its row's id when its period changes.
 create or replace function wt_private.write_provider_readings(held wt_private.held_event[], results jsonb) returns void

@@ -3,10 +3,10 @@
 -- Stores what a webhook received, before anything looks at it.
 --   {"source", "events": [{"event_type", "provider_user_id"?, "payload", "idempotency_key": 64 hex digits}]}
 --     ->  {"stored", "repeated"}
--- Stores whatever the provider sent: cuts a name that is too long, and calls a missing one `unknown`. A key that was seen before is a
--- re-sent event. Removes the access tokens that Garmin puts into its pushes.
--- Errors: PT400 for another message. Locks: events in the order of their keys, so that two sessions which store the same events wait
--- for each other instead of deadlocking.
+-- Stores whatever the provider sent: cuts a name that is too long, and calls a missing one `unknown`. A key that was seen before is
+-- a re-sent event. Removes the access tokens that Garmin puts into its pushes.
+-- Errors: PT400 for another message. Locks: events in the order of their keys, so that two sessions which store the same events
+-- wait for each other instead of deadlocking.
 create or replace function public.receive_webhook_events(jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -39,8 +39,8 @@ begin
   on conflict (idempotency_key) do nothing;
   get diagnostics stored = row_count;
 
-  -- Commits that notify wait for each other, disk included, so one of those that run at the same time is enough: a worker that wakes
-  -- claims until nothing is left, and polls now and then.
+  -- Commits that notify wait for each other, disk included, so one of those that run at the same time is enough: a worker that
+  -- wakes claims until nothing is left, and polls now and then.
   if stored > 0 and pg_try_advisory_xact_lock(wt_private.notify_lock()) then
     perform pg_notify('welltrack_events', provider);
   end if;
@@ -53,8 +53,8 @@ grant execute on function public.receive_webhook_events(jsonb) to service_role;
 --                    "connection": {"id", "user_id", "profile_id", "is_connected", "timezone"}}],
 --        "parked", "pending_now", "yielded"}
 -- A batch is smaller than asked for where its payloads are large (8 MB as stored).
--- `pending_now`: how many due events are left, 10,000 at most. Where some are left and none was handed out, other workers hold their
--- accounts, or this claim `parked` as many events without a connected account as one claim may: claim again.
+-- `pending_now`: how many due events are left, 10,000 at most. Where some are left and none was handed out, other workers hold
+-- their accounts, or this claim `parked` as many events without a connected account as one claim may: claim again.
 -- With `yield_to_ms`, a worker gets nothing (`yielded: true`) if another worker claimed within that window and at most five batches
 -- are due. It polls again, in case that worker died.
 -- An event whose lease ran out is handed out alone, since it may have killed its worker; the fifth time it becomes a dead letter.

@@ -1,7 +1,7 @@
 -- Flow 4, connections as the edge functions see them: the state of a consent, the connection that comes of it, and its tokens.
 
--- {}  ->  {"user_id"}: the person of the caller's token. For functions that are served without Supabase's own check of tokens, because
--- a provider's redirect to the same address brings none. Errors: PT401 the token is the service's or nobody's.
+-- {}  ->  {"user_id"}: the person of the caller's token. For functions that are served without Supabase's own check of tokens,
+-- because a provider's redirect to the same address brings none. Errors: PT401 the token is the service's or nobody's.
 create or replace function public.whoami(jsonb) returns jsonb
 language plpgsql stable security invoker set search_path = '' as $$
 begin
@@ -69,8 +69,8 @@ begin
                             'verifier_encrypted', wt_private.base64(taken.verifier_encrypted), 'key_id', taken.key_id);
 end $$;
 
--- Stores a connection after its consent: {"user_id", "profile_id", "provider", "provider_user_id", "scopes": [], "access_token_encrypted",
--- "refresh_token_encrypted"|null, "key_id", "token_expires_at"|null, "metadata"?}  ->  {"connection_id"}
+-- Stores a connection after its consent: {"user_id", "profile_id", "provider", "provider_user_id", "scopes": [],
+-- "access_token_encrypted", "refresh_token_encrypted"|null, "key_id", "token_expires_at"|null, "metadata"?}  ->  {"connection_id"}
 -- A profile has one account of a provider, and an account one profile. The profile's other account and another person's ended
 -- connection with this account are deleted with their events; the person's own account moves to the profile. Readings stay.
 -- Errors: PT404 no such profile of that person, PT409 another person is connected with that account. Locks: the person.

@@ -82,7 +82,8 @@ end $$;
 
 -- {}  ->  {"pending", "processing", "processed", "dead_letter", "parked", "oldest_pending_seconds", "retries"}
 -- `pending` are those that are due or wait for their time, without the parked; `processed` those still kept, an estimate beyond
--- 100,000; `oldest_pending_seconds` how long the first due event has been due (0: none is); `retries` how many wait after a failure.
+-- 100,000; `oldest_pending_seconds` how long the first due event has been due (0: none is); `retries` how many wait after a
+-- failure.
 create or replace function public.queue_stats(jsonb) returns jsonb
 language sql stable security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
   with waiting as materialized (

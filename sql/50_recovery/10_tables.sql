@@ -1,7 +1,7 @@
 -- Flow 8: daily values, marks, recovery scores, goals, forecasts.
 --
--- Readings are many and wide. The engine, a home screen or a chart that needs a month of them reads one narrow row a day instead, from
--- one index that holds every value.
+-- Readings are many and wide. The engine, a home screen or a chart that needs a month of them reads one narrow row a day instead,
+-- from one index that holds every value.
 
 create table public.wt_daily_values (
   id uuid primary key default welltrack.uuid_v7(),
@@ -35,8 +35,8 @@ comment on column public.wt_daily_values.training_load is
 -- The engine writes millions of these rows and sets updated_at itself; 80_triggers.sql spares them the trigger.
 call wt_private.protect('public.wt_daily_values', 'read_own', touched => false);
 
--- Marks: what the engine still has to do for each profile. A mark says only which days, so it may be set or worked off twice. One row
--- a profile, changed in place (fillfactor leaves room for that on its page).
+-- Marks: what the engine still has to do for each profile. A mark says only which days, so it may be set or worked off twice. One
+-- row a profile, changed in place (fillfactor leaves room for that on its page).
 create table public.wt_engine_marks (
   -- The profile's own id: one index finds the mark, and gives the engine its profiles in the order of their days.
   id uuid primary key,
@@ -53,10 +53,13 @@ create table public.wt_engine_marks (
   foreign key (id, user_id) references public.wt_profiles (id, user_id) on delete cascade
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 comment on table public.wt_engine_marks is 'What the performance engine has still to do for a profile; its id is the profile''s';
-comment on column public.wt_engine_marks.stale_from is 'first day whose readings or workouts changed since its daily values were summed up';
+comment on column public.wt_engine_marks.stale_from is
+  'first day whose readings or workouts changed since its daily values were summed up';
 comment on column public.wt_engine_marks.score_from is
   'first day whose score may be out of date; stays ahead of the last run while earlier days still count in later scores';
-comment on column public.wt_engine_marks.score_to is 'last day whose daily values changed; scores up to 30 days later depend on it, and further ones that lack fourteen days in between';
+comment on column public.wt_engine_marks.score_to is
+  'last day whose daily values changed; scores up to 30 days later depend on it, and further ones that lack fourteen days in '
+  'between';
 comment on column public.wt_engine_marks.forecast_due is 'a goal came or changed';
 -- Stale days are looked for every minute, days to score once a night: only the former are worth an index.
 create index wt_engine_marks_stale on public.wt_engine_marks (id) where stale_from is not null;
@@ -96,10 +99,14 @@ comment on table public.wt_recovery_scores is
   'A row for each day with stress, sleep, resting heart rate or training in the week; a heuristic without medical meaning';
 comment on column public.wt_recovery_scores.status is
   'scored; calibrating: a score needs days_missing more days with data; insufficient: fewer than two components';
-comment on column public.wt_recovery_scores.recovery_score is 'points, 0 to 100: the weighted mean of the components that are there; null unless scored';
-comment on column public.wt_recovery_scores.stress_component is 'points, 0 to 100, higher is better, as the other three; null where the input is missing';
-comment on column public.wt_recovery_scores.weights_used is 'share of each component, adding up to 1; renormalised where one is missing';
-comment on column public.wt_recovery_scores.raw_data is 'the numbers that went in, as one row: minutes, beats per minute, training loads, days';
+comment on column public.wt_recovery_scores.recovery_score is
+  'points, 0 to 100: the weighted mean of the components that are there; null unless scored';
+comment on column public.wt_recovery_scores.stress_component is
+  'points, 0 to 100, higher is better, as the other three; null where the input is missing';
+comment on column public.wt_recovery_scores.weights_used is
+  'share of each component, adding up to 1; renormalised where one is missing';
+comment on column public.wt_recovery_scores.raw_data is
+  'the numbers that went in, as one row: minutes, beats per minute, training loads, days';
 -- As with daily values, rows that the engine writes are spared the trigger.
 call wt_private.protect('public.wt_recovery_scores', 'read_own', touched => false);
 
@@ -154,11 +161,15 @@ create table public.wt_forecasts (
 ) with (fillfactor = 50);
 comment on table public.wt_forecasts is 'Where the last 30 days of an active goal''s metric lead, changed in place each night';
 comment on column public.wt_forecasts.as_of is 'the last day that it looked at';
-comment on column public.wt_forecasts.current_value is 'the latest daily value that it looked at, in canonical units of the metric, as target_value';
+comment on column public.wt_forecasts.current_value is
+  'the latest daily value that it looked at, in canonical units of the metric, as target_value';
 comment on column public.wt_forecasts.slope_per_day is 'canonical units of the metric a day';
-comment on column public.wt_forecasts.intercept is 'of the line at 1970-01-01, in canonical units: value = intercept + slope_per_day x days since then';
-comment on column public.wt_forecasts.projected_low is 'first day on which the 95% prediction band touches the target; null where it never does within ten years';
-comment on column public.wt_forecasts.projected_high is 'day from which the whole 95% prediction band is past the target; null where that is beyond ten years';
+comment on column public.wt_forecasts.intercept is
+  'of the line at 1970-01-01, in canonical units: value = intercept + slope_per_day x days since then';
+comment on column public.wt_forecasts.projected_low is
+  'first day on which the 95% prediction band touches the target; null where it never does within ten years';
+comment on column public.wt_forecasts.projected_high is
+  'day from which the whole 95% prediction band is past the target; null where that is beyond ten years';
 comment on column public.wt_forecasts.confidence is '0 to 1, from R2: how much of the up and down the line explains';
 create index wt_forecasts_profile_idx on public.wt_forecasts (profile_id, user_id);
 call wt_private.protect('public.wt_forecasts', 'read_own', touched => false);

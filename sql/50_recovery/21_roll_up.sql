@@ -1,4 +1,5 @@
--- Flow 8: which marked days are summed up next, and what workouts contribute to them. 21_daily_values.sql has what is done with them.
+-- Flow 8: which marked days are summed up next, and what workouts contribute to them. 21_daily_values.sql has what is done with
+-- them.
 -- Locks and planner settings: see there.
 
 -- The minutes and loads of workouts on each of the claimed days. A load counts in full on its first day, its minutes on each day
@@ -30,8 +31,8 @@ begin
     group by d.day) l;
 end $$;
 
--- Claims up to `max_profiles` marks with days to sum up, of the profiles from `first_id` to `last_id`, and writes these days. Returns
--- how many marks it claimed. Skips marks that another session is changing: they are left for the next call.
+-- Claims up to `max_profiles` marks with days to sum up, of the profiles from `first_id` to `last_id`, and writes these days.
+-- Returns how many marks it claimed. Skips marks that another session is changing: they are left for the next call.
 --
 -- Claiming and reading are separate statements on purpose. What is read was committed after the mark was taken, so a change that is
 -- not seen here has yet to set its mark.

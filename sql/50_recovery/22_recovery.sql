@@ -6,7 +6,8 @@
 -- Planner settings: docs/reference/sql.md.
 
 -- One day's score from all that may count in it: the long way, which answers the same for everybody.
-create or replace function wt_private.recovery(profile_id uuid, day date, sleep_target double precision) returns welltrack.recovery_day
+create or replace function wt_private.recovery(profile_id uuid, day date, sleep_target double precision)
+returns welltrack.recovery_day
 language sql stable security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
   select welltrack.recovery($2, $3, d.local_date, d.stress, d.sleep, d.hr, d.training_load)
   from (

@@ -1,19 +1,19 @@
--- Flow 8: the nightly run over all marked profiles, and the on-demand run of one person. Both do the same: they work off marks and move
--- each mark on in the same transaction, so that a run that dies has done nothing halfway.
+-- Flow 8: the nightly run over all marked profiles, and the on-demand run of one person. Both do the same: they work off marks and
+-- move each mark on in the same transaction, so that a run that dies has done nothing halfway.
 --
 -- Input: wt_engine_marks. Output: wt_recovery_scores, wt_forecasts, marks. Locks: profiles (key share), then marks, in the order of
 -- their ids; the on-demand run locks its person first. Planner settings: docs/reference/sql.md.
 
--- Whether a run for `as_of` settles a new goal: it sees the last day that the profile has, or at least yesterday in UTC, as the nightly
--- run does. A run for an earlier day leaves the goal marked.
+-- Whether a run for `as_of` settles a new goal: it sees the last day that the profile has, or at least yesterday in UTC, as the
+-- nightly run does. A run for an earlier day leaves the goal marked.
 create or replace function wt_private.sees_goals(last_day date, as_of date) returns boolean
 language sql stable set search_path = '' as $$
   select $2 >= least(coalesce($1, $2), (now() at time zone 'UTC')::date - 1)
 $$;
 
--- Claims up to `max_profiles` marked profiles from `first_id` to `last_id` and works them off. Returns how many, the last of them, and
--- how many scores and forecasts it wrote. Skips marks that another session holds. Claiming and reading are separate statements, for
--- the reason given with roll_up; that goes for a profile's settings too.
+-- Claims up to `max_profiles` marked profiles from `first_id` to `last_id` and works them off. Returns how many, the last of them,
+-- and how many scores and forecasts it wrote. Skips marks that another session holds. Claiming and reading are separate statements,
+-- for the reason given with roll_up; that goes for a profile's settings too.
 create or replace function wt_private.engine_portion(
   first_id uuid, last_id uuid, max_profiles integer, as_of date,
   out reached uuid, out profiles integer, out scores integer, out forecasts integer
@@ -23,8 +23,8 @@ declare
   marks wt_private.marked_profile[];
   claimed wt_private.claimed_profile[];
 begin
-  -- Lock the profile before the mark, in the same order as deletion, so that a concurrent delete blocks instead of deadlocking. SKIP
-  -- LOCKED passes over profiles that are being deleted.
+  -- Lock the profile before the mark, in the same order as deletion, so that a concurrent delete blocks instead of deadlocking.
+  -- SKIP LOCKED passes over profiles that are being deleted.
   select array_agg((c.place, c.id, c.user_id, c.score_from, c.score_to)::wt_private.marked_profile) into marks
   from (select k.ctid as place, k.id, k.user_id, k.score_from, k.score_to
         from public.wt_engine_marks k join public.wt_profiles p on p.id = k.id
@@ -66,8 +66,8 @@ begin
   where m.ctid = c.place;
 end $$;
 
--- A random marked profile, by where its mark lies; null if there is none. Engines that begin in different places seldom meet. Two that
--- both began at the first profile needed a third more time, since each checks the locks of what it skips.
+-- A random marked profile, by where its mark lies; null if there is none. Engines that begin in different places seldom meet. Two
+-- that both began at the first profile needed a third more time, since each checks the locks of what it skips.
 create or replace function wt_private.engine_start() returns uuid
 language sql volatile security invoker set search_path = '' set enable_seqscan = off as $$
   select k.id
@@ -77,8 +77,8 @@ language sql volatile security invoker set search_path = '' set enable_seqscan =
   limit 1
 $$;
 
--- A run for one person (`only_user`) or for all (null). Returns the answer of run_performance_engine. Begins no portion after its fifth
--- second: it holds marks, and sessions that write readings of the same people wait for it.
+-- A run for one person (`only_user`) or for all (null). Returns the answer of run_performance_engine. Begins no portion after its
+-- fifth second: it holds marks, and sessions that write readings of the same people wait for it.
 create or replace function wt_private.run_engine(as_of date, only_user uuid) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -145,8 +145,8 @@ begin
   return jsonb_build_object('as_of', as_of, 'profiles', profiles, 'scores', scores, 'forecasts', forecasts, 'left', is_left);
 end $$;
 
--- The caller's own run. SECURITY DEFINER because people only read what the engine writes; takes no person, so that a caller can't ask
--- for another one. Errors: PT401 without a person.
+-- The caller's own run. SECURITY DEFINER because people only read what the engine writes; takes no person, so that a caller can't
+-- ask for another one. Errors: PT401 without a person.
 create or replace function wt_private.run_engine_for_caller(as_of date) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 begin

@@ -1,6 +1,7 @@
 -- Flow 8 as apps and schedulers see it: daily values, scores, the engine, goals, and one call for a home screen.
 
--- Sums up the marked days of up to `max_profiles` profiles. Returns of how many; 0 if none is left, or other sessions hold all of them.
+-- Sums up the marked days of up to `max_profiles` profiles. Returns of how many; 0 if none is left, or other sessions hold all of
+-- them.
 create or replace function public.refresh_daily_values(max_profiles integer default 5000) returns integer
 language sql security invoker set search_path = '' as $$
   select wt_private.roll_up('00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff', $1)
@@ -61,8 +62,8 @@ grant execute on function public.explain_recovery(uuid, date) to authenticated, 
 -- the number of profiles looked at and of rows that changed, and whether there is more to do (call again).
 --
 -- People run it for themselves (user_id null or their own); the service for any person, or for all (user_id null). as_of null: the
--- person's today; for all, yesterday in UTC, the last day that is over. It may be called at any time, and by several sessions at once: rows that are
--- up to date are not touched.
+-- person's today; for all, yesterday in UTC, the last day that is over. It may be called at any time, and by several sessions at
+-- once: rows that are up to date are not touched.
 -- Errors: 42501 for another person, 22023 for a day that has not begun anywhere, PT404 no such person. Locks: 24_engine.sql.
 create or replace function public.run_performance_engine(as_of date default null, user_id uuid default null) returns jsonb
 language plpgsql security invoker set search_path = '' as $$

@@ -628,8 +628,8 @@ call wt_private.protect('public.wt_oauth_states', 'service');
 
 create type public.wt_event_status as enum ('pending', 'processing', 'processed', 'dead_letter');
 
--- Domains instead of checks: Postgres reads a table's checks from the catalogue for every statement, a domain's once in a session. As
--- checks these took a fifth of the time of storing a push (docs/edge-costs.md).
+-- Domains instead of checks: Postgres reads a table's checks from the catalogue for every statement, a domain's once in a session.
+-- As checks these took a fifth of the time of storing a push (docs/edge-costs.md).
 create domain wt_private.event_type as text check (char_length(value) between 1 and 64);
 create domain wt_private.provider_account as text collate "C" check (char_length(value) <= 255);
 create domain wt_private.worker_name as text check (char_length(value) <= 200);
@@ -694,8 +694,8 @@ create type wt_private.settled_counts as (processed bigint, retried bigint, wait
 
 -- Flow 8: daily values, marks, recovery scores, goals, forecasts.
 --
--- Readings are many and wide. The engine, a home screen or a chart that needs a month of them reads one narrow row a day instead, from
--- one index that holds every value.
+-- Readings are many and wide. The engine, a home screen or a chart that needs a month of them reads one narrow row a day instead,
+-- from one index that holds every value.
 
 create table public.wt_daily_values (
   id uuid primary key default welltrack.uuid_v7(),
@@ -729,8 +729,8 @@ comment on column public.wt_daily_values.training_load is
 -- The engine writes millions of these rows and sets updated_at itself; 80_triggers.sql spares them the trigger.
 call wt_private.protect('public.wt_daily_values', 'read_own', touched => false);
 
--- Marks: what the engine still has to do for each profile. A mark says only which days, so it may be set or worked off twice. One row
--- a profile, changed in place (fillfactor leaves room for that on its page).
+-- Marks: what the engine still has to do for each profile. A mark says only which days, so it may be set or worked off twice. One
+-- row a profile, changed in place (fillfactor leaves room for that on its page).
 create table public.wt_engine_marks (
   -- The profile's own id: one index finds the mark, and gives the engine its profiles in the order of their days.
   id uuid primary key,
@@ -747,10 +747,13 @@ create table public.wt_engine_marks (
   foreign key (id, user_id) references public.wt_profiles (id, user_id) on delete cascade
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 comment on table public.wt_engine_marks is 'What the performance engine has still to do for a profile; its id is the profile''s';
-comment on column public.wt_engine_marks.stale_from is 'first day whose readings or workouts changed since its daily values were summed up';
+comment on column public.wt_engine_marks.stale_from is
+  'first day whose readings or workouts changed since its daily values were summed up';
 comment on column public.wt_engine_marks.score_from is
   'first day whose score may be out of date; stays ahead of the last run while earlier days still count in later scores';
-comment on column public.wt_engine_marks.score_to is 'last day whose daily values changed; scores up to 30 days later depend on it, and further ones that lack fourteen days in between';
+comment on column public.wt_engine_marks.score_to is
+  'last day whose daily values changed; scores up to 30 days later depend on it, and further ones that lack fourteen days in '
+  'between';
 comment on column public.wt_engine_marks.forecast_due is 'a goal came or changed';
 -- Stale days are looked for every minute, days to score once a night: only the former are worth an index.
 create index wt_engine_marks_stale on public.wt_engine_marks (id) where stale_from is not null;
@@ -790,10 +793,14 @@ comment on table public.wt_recovery_scores is
   'A row for each day with stress, sleep, resting heart rate or training in the week; a heuristic without medical meaning';
 comment on column public.wt_recovery_scores.status is
   'scored; calibrating: a score needs days_missing more days with data; insufficient: fewer than two components';
-comment on column public.wt_recovery_scores.recovery_score is 'points, 0 to 100: the weighted mean of the components that are there; null unless scored';
-comment on column public.wt_recovery_scores.stress_component is 'points, 0 to 100, higher is better, as the other three; null where the input is missing';
-comment on column public.wt_recovery_scores.weights_used is 'share of each component, adding up to 1; renormalised where one is missing';
-comment on column public.wt_recovery_scores.raw_data is 'the numbers that went in, as one row: minutes, beats per minute, training loads, days';
+comment on column public.wt_recovery_scores.recovery_score is
+  'points, 0 to 100: the weighted mean of the components that are there; null unless scored';
+comment on column public.wt_recovery_scores.stress_component is
+  'points, 0 to 100, higher is better, as the other three; null where the input is missing';
+comment on column public.wt_recovery_scores.weights_used is
+  'share of each component, adding up to 1; renormalised where one is missing';
+comment on column public.wt_recovery_scores.raw_data is
+  'the numbers that went in, as one row: minutes, beats per minute, training loads, days';
 -- As with daily values, rows that the engine writes are spared the trigger.
 call wt_private.protect('public.wt_recovery_scores', 'read_own', touched => false);
 
@@ -848,11 +855,15 @@ create table public.wt_forecasts (
 ) with (fillfactor = 50);
 comment on table public.wt_forecasts is 'Where the last 30 days of an active goal''s metric lead, changed in place each night';
 comment on column public.wt_forecasts.as_of is 'the last day that it looked at';
-comment on column public.wt_forecasts.current_value is 'the latest daily value that it looked at, in canonical units of the metric, as target_value';
+comment on column public.wt_forecasts.current_value is
+  'the latest daily value that it looked at, in canonical units of the metric, as target_value';
 comment on column public.wt_forecasts.slope_per_day is 'canonical units of the metric a day';
-comment on column public.wt_forecasts.intercept is 'of the line at 1970-01-01, in canonical units: value = intercept + slope_per_day x days since then';
-comment on column public.wt_forecasts.projected_low is 'first day on which the 95% prediction band touches the target; null where it never does within ten years';
-comment on column public.wt_forecasts.projected_high is 'day from which the whole 95% prediction band is past the target; null where that is beyond ten years';
+comment on column public.wt_forecasts.intercept is
+  'of the line at 1970-01-01, in canonical units: value = intercept + slope_per_day x days since then';
+comment on column public.wt_forecasts.projected_low is
+  'first day on which the 95% prediction band touches the target; null where it never does within ten years';
+comment on column public.wt_forecasts.projected_high is
+  'day from which the whole 95% prediction band is past the target; null where that is beyond ten years';
 comment on column public.wt_forecasts.confidence is '0 to 1, from R2: how much of the up and down the line explains';
 create index wt_forecasts_profile_idx on public.wt_forecasts (profile_id, user_id);
 call wt_private.protect('public.wt_forecasts', 'read_own', touched => false);
@@ -1351,8 +1362,8 @@ create or replace function wt_private.local_date(
 $$;
 grant execute on function wt_private.local_date to authenticated, service_role;
 
--- When a reading ended: a sample has one instant, a sum over a period needs its end. Without it, a correction could not be matched to
--- its reading on every interface.
+-- When a reading ended: a sample has one instant, a sum over a period needs its end. Without it, a correction could not be matched
+-- to its reading on every interface.
 create or replace function wt_private.reading_end(
   metric_type public.wt_metric_type, start_time timestamptz, end_time timestamptz
 ) returns timestamptz language plpgsql immutable set search_path = '' as $$
@@ -1701,8 +1712,8 @@ language sql security invoker set search_path = '' set enable_seqscan = off set 
 $$;
 grant execute on function wt_private.lease_events(uuid[], text, integer) to service_role;
 
--- Makes dead letters of events whose worker did not come back for the fifth time. The row in the error log names no person: it would
--- wait for one who is being deleted.
+-- Makes dead letters of events whose worker did not come back for the fifth time. The row in the error log names no person: it
+-- would wait for one who is being deleted.
 create or replace function wt_private.bury_lost_events() returns void
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
@@ -1829,8 +1840,8 @@ grant execute on function wt_private.export_caller() to authenticated, service_r
 
 -- How the nightly run is scheduled. Needs pg_cron, which 95_schedule.sql installs where it can.
 
--- Schedules the nightly run at midnight UTC (pg_cron's own time zone) with `sessions` engines side by side, which share the work: one
--- for each core that the nightly run may use. Call it again to change the number. Each engine runs until nothing is left, in
+-- Schedules the nightly run at midnight UTC (pg_cron's own time zone) with `sessions` engines side by side, which share the work:
+-- one for each core that the nightly run may use. Call it again to change the number. Each engine runs until nothing is left, in
 -- transactions of a few seconds, so that marks are held only that long. Errors: 22023 for fewer than 1 or more than 32.
 -- (The job is a block and not a procedure: a procedure that pins its search path may not commit.)
 create or replace function wt_private.schedule_engines(sessions integer default 2) returns void
@@ -1855,8 +1866,8 @@ end $function$;
 
 -- sql/10_people/21_onboarding.sql
 
--- Onboarding: the first time that a profile has an answer about goals or restrictions, it gets its default modules. Toggles that were
--- set before stay. A module that is removed later does not come back, because this happens once.
+-- Onboarding: the first time that a profile has an answer about goals or restrictions, it gets its default modules. Toggles that
+-- were set before stay. A module that is removed later does not come back, because this happens once.
 --
 -- Output: wt_profile_modules, wt_profiles.modules_provisioned_at, wt_users.onboarding_completed. Locks: those rows.
 
@@ -2167,9 +2178,9 @@ begin
   return locked;
 end $$;
 
--- As many events of each locked account as were found due, but the first that arrived; at most `wanted`, and at most 8 MB of payload
--- unless a single event is larger. Both questions are asked account by account (`offset 0`; `status in (...)` with `locked_until`,
--- which only the index by account answers).
+-- As many events of each locked account as were found due, but the first that arrived; at most `wanted`, and at most 8 MB of
+-- payload unless a single event is larger. Both questions are asked account by account (`offset 0`; `status in (...)` with
+-- `locked_until`, which only the index by account answers).
 create or replace function wt_private.pick_events(accounts wt_private.account_share[], wanted bigint) returns uuid[]
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -2208,12 +2219,13 @@ grant execute on function wt_private.due_to_yield(text, bigint, bigint), wt_priv
 -- Flows 3 and 4, what providers' reports become: readings, workouts, the state of a connection.
 --
 -- Input: `results`, a batch as it came in, and `held`, the events among them that write_results found to be the worker's.
--- Output: wt_health_metrics, wt_workouts, wt_health_connections, wt_connection_tokens. Errors: a check or a key that a result offends.
+-- Output: wt_health_metrics, wt_workouts, wt_health_connections, wt_connection_tokens. Errors: a check or a key that a result
+-- offends.
 -- Locks: the caller holds the people and the events. Planner settings and wt.batch: docs/reference/sql.md.
 
 -- What a batch reports about each record, as a reading: in canonical units, with its local day, and with the stored row of the same
--- name (`old_...`). Of several reports about one record, the one that counts (see write_provider_readings); none where the stored row
--- is from a report that counts more. A record without a name is known by its period. `n` numbers the records.
+-- name (`old_...`). Of several reports about one record, the one that counts (see write_provider_readings); none where the stored
+-- row is from a report that counts more. A record without a name is known by its period. `n` numbers the records.
 create or replace function wt_private.reported_readings(held wt_private.held_event[], results jsonb) returns table (
   user_id uuid, profile_id uuid, source public.wt_metric_source, metric_type public.wt_metric_type, value_num double precision,
   value_text text, unit text, start_time timestamptz, end_time timestamptz, span interval, local_date date, source_record_id text,
@@ -2270,10 +2282,10 @@ end $$;
 
 -- Writes what a batch reports about readings.
 --
--- A provider's record has a name (Garmin's summaryId, Strava's activity id), and two records of Garmin that begin at the same instant
--- are one reading that it named anew. Conflict rule for reports about one reading: finality, then duration (a day grows until it is
--- over, and its morning may be delivered last), then report time. Strava is asked and answers with the state of now: there the later
--- report counts, also of an activity that was cropped. So the result does not depend on the order of processing.
+-- A provider's record has a name (Garmin's summaryId, Strava's activity id), and two records of Garmin that begin at the same
+-- instant are one reading that it named anew. Conflict rule for reports about one reading: finality, then duration (a day grows
+-- until it is over, and its morning may be delivered last), then report time. Strava is asked and answers with the state of now:
+-- there the later report counts, also of an activity that was cropped. So the result does not depend on the order of processing.
 --
 -- A record keeps its row's id when its period changes.
 create or replace function wt_private.write_provider_readings(held wt_private.held_event[], results jsonb) returns void
@@ -2594,7 +2606,8 @@ grant execute on function wt_private.summed_days(wt_private.claimed_days[]), wt_
 
 -- sql/50_recovery/21_roll_up.sql
 
--- Flow 8: which marked days are summed up next, and what workouts contribute to them. 21_daily_values.sql has what is done with them.
+-- Flow 8: which marked days are summed up next, and what workouts contribute to them. 21_daily_values.sql has what is done with
+-- them.
 -- Locks and planner settings: see there.
 
 -- The minutes and loads of workouts on each of the claimed days. A load counts in full on its first day, its minutes on each day
@@ -2626,8 +2639,8 @@ begin
     group by d.day) l;
 end $$;
 
--- Claims up to `max_profiles` marks with days to sum up, of the profiles from `first_id` to `last_id`, and writes these days. Returns
--- how many marks it claimed. Skips marks that another session is changing: they are left for the next call.
+-- Claims up to `max_profiles` marks with days to sum up, of the profiles from `first_id` to `last_id`, and writes these days.
+-- Returns how many marks it claimed. Skips marks that another session is changing: they are left for the next call.
 --
 -- Claiming and reading are separate statements on purpose. What is read was committed after the mark was taken, so a change that is
 -- not seen here has yet to set its mark.
@@ -2660,9 +2673,10 @@ grant execute on function wt_private.roll_up(uuid, uuid, integer), wt_private.wo
 
 -- Locks on people: a session that writes for people locks them first, and all sessions do so in the same order.
 
--- Trigger: locks the caller's row of wt_users until the end of the transaction. So two phones, or a phone and the background job, take
--- turns: each sees what the other wrote, and no two deadlock. A row lock, because the number of advisory locks is limited. Service
--- connections write for many people and lock each one when its rows arrive; two of them at once send rows in the order of user_id.
+-- Trigger: locks the caller's row of wt_users until the end of the transaction. So two phones, or a phone and the background job,
+-- take turns: each sees what the other wrote, and no two deadlock. A row lock, because the number of advisory locks is limited.
+-- Service connections write for many people and lock each one when its rows arrive; two of them at once send rows in the order of
+-- user_id.
 create or replace function wt_private.hold_person() returns trigger
 language plpgsql set search_path = '' as $$
 declare
@@ -2672,8 +2686,8 @@ begin
   return null;
 end $$;
 
--- Locks the rows of several people, in the order in which deleting an account takes the same rows. SECURITY DEFINER because the first
--- of these rows is GoTrue's.
+-- Locks the rows of several people, in the order in which deleting an account takes the same rows. SECURITY DEFINER because the
+-- first of these rows is GoTrue's.
 create or replace function wt_private.hold_people(user_ids uuid[]) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -2689,8 +2703,8 @@ grant execute on function wt_private.hold_people(uuid[]) to service_role;
 -- Input: raw readings. Output: their status. Locks: people and readings, only those that are free. Planner settings:
 -- docs/reference/sql.md.
 
--- Validates up to `max_rows` raw readings of the profiles from `first_id` to `last_id`. Returns how many. Skips people whose readings
--- another session is writing. "In the future" is measured by the server's time of the reading's last change.
+-- Validates up to `max_rows` raw readings of the profiles from `first_id` to `last_id`. Returns how many. Skips people whose
+-- readings another session is writing. "In the future" is measured by the server's time of the reading's last change.
 create or replace function wt_private.judge(first_id uuid, last_id uuid, max_rows integer) returns integer
 language plpgsql security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
@@ -2836,7 +2850,8 @@ grant execute on function wt_private.settle_results(text, jsonb), wt_private.wri
 -- Planner settings: docs/reference/sql.md.
 
 -- One day's score from all that may count in it: the long way, which answers the same for everybody.
-create or replace function wt_private.recovery(profile_id uuid, day date, sleep_target double precision) returns welltrack.recovery_day
+create or replace function wt_private.recovery(profile_id uuid, day date, sleep_target double precision)
+returns welltrack.recovery_day
 language sql stable security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
   select welltrack.recovery($2, $3, d.local_date, d.stress, d.sleep, d.hr, d.training_load)
   from (
@@ -2932,9 +2947,9 @@ grant execute on function wt_private.score_days(wt_private.claimed_profile[]) to
 -- Flow 2: what a phone's batch becomes. public.ingest_health_metrics checks the batch and calls this.
 -- Planner settings and the session variable wt.batch: docs/reference/sql.md.
 
--- What is in a batch for profile `target` of person `owner`, and the stored row that each reading belongs to: found by the provider's
--- name for the record, or by its identity where it has no name. `moved`: it has another period than its row; `changed`: another value
--- or another record. Rows for rejected and merged records have an `outcome` and a `reason` only.
+-- What is in a batch for profile `target` of person `owner`, and the stored row that each reading belongs to: found by the
+-- provider's name for the record, or by its identity where it has no name. `moved`: it has another period than its row; `changed`:
+-- another value or another record. Rows for rejected and merged records have an `outcome` and a `reason` only.
 create or replace function wt_private.batch_readings(owner uuid, target uuid, list jsonb, payload text) returns table (
   ordinal integer, outcome text, reason text, source public.wt_metric_source, metric_type public.wt_metric_type,
   value_num double precision, value_text text, unit text, start_time timestamptz, end_time timestamptz, recorded_at timestamptz,
@@ -2943,8 +2958,8 @@ language plpgsql stable security invoker set search_path = '' as $$
 #variable_conflict use_column
 begin
   return query
-  select i.ordinal, i.outcome, i.reason, i.src, i.metric, i.value_num, i.value_text, i.unit, i.start_time, i.end_time, i.recorded_at,
-         i.source_record_id, i.ingestion_version, i.dedupe_hash, e.id, e.dedupe_hash <> i.dedupe_hash,
+  select i.ordinal, i.outcome, i.reason, i.src, i.metric, i.value_num, i.value_text, i.unit, i.start_time, i.end_time,
+         i.recorded_at, i.source_record_id, i.ingestion_version, i.dedupe_hash, e.id, e.dedupe_hash <> i.dedupe_hash,
          e.value_num is distinct from i.value_num or e.value_text is distinct from i.value_text
            or e.raw_payload_json is distinct from list -> i.ordinal
   from (select n.*, n.source::public.wt_metric_source as src, n.metric_type::public.wt_metric_type as metric
@@ -2960,8 +2975,8 @@ begin
      limit 1)) e on i.dedupe_hash is not null;
 end $$;
 
--- Writes a batch for profile `target` of person `owner`, whom the caller holds: `list` are its records, `payload` is the whole batch
--- as text, `zone` the person's time zone. Returns the answer of public.ingest_health_metrics.
+-- Writes a batch for profile `target` of person `owner`, whom the caller holds: `list` are its records, `payload` is the whole
+-- batch as text, `zone` the person's time zone. Returns the answer of public.ingest_health_metrics.
 --
 -- What is written is found by lists of ids and hashes: a join may read all that the person ever sent.
 create or replace function wt_private.write_batch(owner uuid, target uuid, zone text, list jsonb, payload text) returns jsonb
@@ -3183,22 +3198,22 @@ grant execute on function wt_private.goal_forecasts(wt_private.claimed_profile[]
 
 -- sql/50_recovery/24_engine.sql
 
--- Flow 8: the nightly run over all marked profiles, and the on-demand run of one person. Both do the same: they work off marks and move
--- each mark on in the same transaction, so that a run that dies has done nothing halfway.
+-- Flow 8: the nightly run over all marked profiles, and the on-demand run of one person. Both do the same: they work off marks and
+-- move each mark on in the same transaction, so that a run that dies has done nothing halfway.
 --
 -- Input: wt_engine_marks. Output: wt_recovery_scores, wt_forecasts, marks. Locks: profiles (key share), then marks, in the order of
 -- their ids; the on-demand run locks its person first. Planner settings: docs/reference/sql.md.
 
--- Whether a run for `as_of` settles a new goal: it sees the last day that the profile has, or at least yesterday in UTC, as the nightly
--- run does. A run for an earlier day leaves the goal marked.
+-- Whether a run for `as_of` settles a new goal: it sees the last day that the profile has, or at least yesterday in UTC, as the
+-- nightly run does. A run for an earlier day leaves the goal marked.
 create or replace function wt_private.sees_goals(last_day date, as_of date) returns boolean
 language sql stable set search_path = '' as $$
   select $2 >= least(coalesce($1, $2), (now() at time zone 'UTC')::date - 1)
 $$;
 
--- Claims up to `max_profiles` marked profiles from `first_id` to `last_id` and works them off. Returns how many, the last of them, and
--- how many scores and forecasts it wrote. Skips marks that another session holds. Claiming and reading are separate statements, for
--- the reason given with roll_up; that goes for a profile's settings too.
+-- Claims up to `max_profiles` marked profiles from `first_id` to `last_id` and works them off. Returns how many, the last of them,
+-- and how many scores and forecasts it wrote. Skips marks that another session holds. Claiming and reading are separate statements,
+-- for the reason given with roll_up; that goes for a profile's settings too.
 create or replace function wt_private.engine_portion(
   first_id uuid, last_id uuid, max_profiles integer, as_of date,
   out reached uuid, out profiles integer, out scores integer, out forecasts integer
@@ -3208,8 +3223,8 @@ declare
   marks wt_private.marked_profile[];
   claimed wt_private.claimed_profile[];
 begin
-  -- Lock the profile before the mark, in the same order as deletion, so that a concurrent delete blocks instead of deadlocking. SKIP
-  -- LOCKED passes over profiles that are being deleted.
+  -- Lock the profile before the mark, in the same order as deletion, so that a concurrent delete blocks instead of deadlocking.
+  -- SKIP LOCKED passes over profiles that are being deleted.
   select array_agg((c.place, c.id, c.user_id, c.score_from, c.score_to)::wt_private.marked_profile) into marks
   from (select k.ctid as place, k.id, k.user_id, k.score_from, k.score_to
         from public.wt_engine_marks k join public.wt_profiles p on p.id = k.id
@@ -3251,8 +3266,8 @@ begin
   where m.ctid = c.place;
 end $$;
 
--- A random marked profile, by where its mark lies; null if there is none. Engines that begin in different places seldom meet. Two that
--- both began at the first profile needed a third more time, since each checks the locks of what it skips.
+-- A random marked profile, by where its mark lies; null if there is none. Engines that begin in different places seldom meet. Two
+-- that both began at the first profile needed a third more time, since each checks the locks of what it skips.
 create or replace function wt_private.engine_start() returns uuid
 language sql volatile security invoker set search_path = '' set enable_seqscan = off as $$
   select k.id
@@ -3262,8 +3277,8 @@ language sql volatile security invoker set search_path = '' set enable_seqscan =
   limit 1
 $$;
 
--- A run for one person (`only_user`) or for all (null). Returns the answer of run_performance_engine. Begins no portion after its fifth
--- second: it holds marks, and sessions that write readings of the same people wait for it.
+-- A run for one person (`only_user`) or for all (null). Returns the answer of run_performance_engine. Begins no portion after its
+-- fifth second: it holds marks, and sessions that write readings of the same people wait for it.
 create or replace function wt_private.run_engine(as_of date, only_user uuid) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -3330,8 +3345,8 @@ begin
   return jsonb_build_object('as_of', as_of, 'profiles', profiles, 'scores', scores, 'forecasts', forecasts, 'left', is_left);
 end $$;
 
--- The caller's own run. SECURITY DEFINER because people only read what the engine writes; takes no person, so that a caller can't ask
--- for another one. Errors: PT401 without a person.
+-- The caller's own run. SECURITY DEFINER because people only read what the engine writes; takes no person, so that a caller can't
+-- ask for another one. Errors: PT401 without a person.
 create or replace function wt_private.run_engine_for_caller(as_of date) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -3415,8 +3430,8 @@ create or replace trigger hold before insert or update or delete on public.wt_wo
 
 create or replace trigger workouts_inserted after insert on public.wt_workouts referencing new table as new_rows
   for each statement execute function wt_private.workouts_changed();
-create or replace trigger workouts_updated after update on public.wt_workouts referencing old table as old_rows new table as new_rows
-  for each statement execute function wt_private.workouts_changed();
+create or replace trigger workouts_updated after update on public.wt_workouts
+  referencing old table as old_rows new table as new_rows for each statement execute function wt_private.workouts_changed();
 create or replace trigger workouts_deleted after delete on public.wt_workouts referencing old table as old_rows
   for each statement execute function wt_private.workouts_changed();
 
@@ -3468,9 +3483,9 @@ create or replace trigger changed after insert or update of profile_id, metric_t
 
 -- Writes a row to the error log; no other function does. Takes and returns jsonb, as every function that edge functions call.
 --   {"flow", "error_code", "message", "context"?: {}, "retriable"?: bool, "user_id"?: uuid}  ->  {"id": uuid}
--- Keeps plain values of the context only, and none whose key names a secret, a person or a reading. Replaces what looks like a secret
--- inside a text. Cuts a message at 2,000 characters and replaces a context over 8 kB by its size, so that logging doesn't fail for
--- being verbose.
+-- Keeps plain values of the context only, and none whose key names a secret, a person or a reading. Replaces what looks like a
+-- secret inside a text. Cuts a message at 2,000 characters and replaces a context over 8 kB by its size, so that logging doesn't
+-- fail for being verbose.
 -- Errors: 22023 not an object, 22P02 not a uuid or boolean, 23502 and 23514 a flow, error_code or message that breaks its check.
 create or replace function public.log_error(jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
@@ -3536,11 +3551,11 @@ grant execute on function public.prune_logs(integer, integer, integer) to servic
 
 -- Writes a batch of readings for a profile, in one transaction: all of it or nothing. Runs with the caller's rights, so row-level
 -- security holds.
---   {"source", "ingestion_version", "records": [...]}, as the native plugin sends it, or a bare array whose records name their source;
---   at most 10,000 records and 32 MB (64 MB written out)
+--   {"source", "ingestion_version", "records": [...]}, as the native plugin sends it, or a bare array whose records name their
+--   source; at most 10,000 records and 32 MB (64 MB written out)
 --     ->  {"received", "inserted", "updated", "unchanged", "merged", "rejected", "rejections": [{"index", "reason"}]}
--- The five counts add up to `received`. `merged` records were folded into another one of the same batch (repeats: the last one wins;
--- the second half of a blood pressure). `rejections` says why, by position in the batch.
+-- The five counts add up to `received`. `merged` records were folded into another one of the same batch (repeats: the last one
+-- wins; the second half of a blood pressure). `rejections` says why, by position in the batch.
 -- Errors: PT404 no such profile (or not the caller's), PT400 not a batch, PT413 too much at once.
 -- Locks: the person, so that two batches of one person wait for each other and the second sees what the first wrote.
 -- One plan serves all batches (force_generic_plan): planning anew would copy the batch into the plan. docs/reference/sql.md
@@ -3562,7 +3577,8 @@ begin
     raise exception '% records are too many for one batch', jsonb_array_length(list)
       using errcode = 'PT413', hint = 'send at most 10000 records at once';
   elsif pg_column_size($2) > 33554432 or payload is null then
-    raise exception 'the batch is larger than 32 MB, or 64 MB written out' using errcode = 'PT413', hint = 'send fewer records at once';
+    raise exception 'the batch is larger than 32 MB, or 64 MB written out'
+      using errcode = 'PT413', hint = 'send fewer records at once';
   end if;
 
   select p.user_id, u.timezone into owner, zone
@@ -3632,9 +3648,9 @@ end $$;
 
 -- Runs the background jobs: raw readings, then stale baselines and days, in portions.
 --   ->  {"judged", "baselines", "days"} (`days` counts profiles whose days were summed up); all 0 when nothing was left to do
--- A person whose readings are being validated can't write others until this transaction is over. So a run begins no portion after its
--- fifth second and leaves the rest to the next run. Where that is too long, call the three parts instead, each in a transaction of
--- its own, as pg_cron's job does.
+-- A person whose readings are being validated can't write others until this transaction is over. So a run begins no portion after
+-- its fifth second and leaves the rest to the next run. Where that is too long, call the three parts instead, each in a transaction
+-- of its own, as pg_cron's job does.
 create or replace function public.run_health_jobs() returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -3671,10 +3687,10 @@ grant execute on function public.validate_pending_metrics(integer), public.refre
 -- Stores what a webhook received, before anything looks at it.
 --   {"source", "events": [{"event_type", "provider_user_id"?, "payload", "idempotency_key": 64 hex digits}]}
 --     ->  {"stored", "repeated"}
--- Stores whatever the provider sent: cuts a name that is too long, and calls a missing one `unknown`. A key that was seen before is a
--- re-sent event. Removes the access tokens that Garmin puts into its pushes.
--- Errors: PT400 for another message. Locks: events in the order of their keys, so that two sessions which store the same events wait
--- for each other instead of deadlocking.
+-- Stores whatever the provider sent: cuts a name that is too long, and calls a missing one `unknown`. A key that was seen before is
+-- a re-sent event. Removes the access tokens that Garmin puts into its pushes.
+-- Errors: PT400 for another message. Locks: events in the order of their keys, so that two sessions which store the same events
+-- wait for each other instead of deadlocking.
 create or replace function public.receive_webhook_events(jsonb) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
 declare
@@ -3707,8 +3723,8 @@ begin
   on conflict (idempotency_key) do nothing;
   get diagnostics stored = row_count;
 
-  -- Commits that notify wait for each other, disk included, so one of those that run at the same time is enough: a worker that wakes
-  -- claims until nothing is left, and polls now and then.
+  -- Commits that notify wait for each other, disk included, so one of those that run at the same time is enough: a worker that
+  -- wakes claims until nothing is left, and polls now and then.
   if stored > 0 and pg_try_advisory_xact_lock(wt_private.notify_lock()) then
     perform pg_notify('welltrack_events', provider);
   end if;
@@ -3721,8 +3737,8 @@ grant execute on function public.receive_webhook_events(jsonb) to service_role;
 --                    "connection": {"id", "user_id", "profile_id", "is_connected", "timezone"}}],
 --        "parked", "pending_now", "yielded"}
 -- A batch is smaller than asked for where its payloads are large (8 MB as stored).
--- `pending_now`: how many due events are left, 10,000 at most. Where some are left and none was handed out, other workers hold their
--- accounts, or this claim `parked` as many events without a connected account as one claim may: claim again.
+-- `pending_now`: how many due events are left, 10,000 at most. Where some are left and none was handed out, other workers hold
+-- their accounts, or this claim `parked` as many events without a connected account as one claim may: claim again.
 -- With `yield_to_ms`, a worker gets nothing (`yielded: true`) if another worker claimed within that window and at most five batches
 -- are due. It polls again, in case that worker died.
 -- An event whose lease ran out is handed out alone, since it may have killed its worker; the fifth time it becomes a dead letter.
@@ -3829,7 +3845,8 @@ grant execute on function public.settle_webhook_events(jsonb) to service_role;
 
 -- Flow 8 as apps and schedulers see it: daily values, scores, the engine, goals, and one call for a home screen.
 
--- Sums up the marked days of up to `max_profiles` profiles. Returns of how many; 0 if none is left, or other sessions hold all of them.
+-- Sums up the marked days of up to `max_profiles` profiles. Returns of how many; 0 if none is left, or other sessions hold all of
+-- them.
 create or replace function public.refresh_daily_values(max_profiles integer default 5000) returns integer
 language sql security invoker set search_path = '' as $$
   select wt_private.roll_up('00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff', $1)
@@ -3890,8 +3907,8 @@ grant execute on function public.explain_recovery(uuid, date) to authenticated, 
 -- the number of profiles looked at and of rows that changed, and whether there is more to do (call again).
 --
 -- People run it for themselves (user_id null or their own); the service for any person, or for all (user_id null). as_of null: the
--- person's today; for all, yesterday in UTC, the last day that is over. It may be called at any time, and by several sessions at once: rows that are
--- up to date are not touched.
+-- person's today; for all, yesterday in UTC, the last day that is over. It may be called at any time, and by several sessions at
+-- once: rows that are up to date are not touched.
 -- Errors: 42501 for another person, 22023 for a day that has not begun anywhere, PT404 no such person. Locks: 24_engine.sql.
 create or replace function public.run_performance_engine(as_of date default null, user_id uuid default null) returns jsonb
 language plpgsql security invoker set search_path = '' as $$
@@ -4097,8 +4114,8 @@ grant execute on function public.export_my_data() to authenticated;
 
 -- Flow 4, connections as the edge functions see them: the state of a consent, the connection that comes of it, and its tokens.
 
--- {}  ->  {"user_id"}: the person of the caller's token. For functions that are served without Supabase's own check of tokens, because
--- a provider's redirect to the same address brings none. Errors: PT401 the token is the service's or nobody's.
+-- {}  ->  {"user_id"}: the person of the caller's token. For functions that are served without Supabase's own check of tokens,
+-- because a provider's redirect to the same address brings none. Errors: PT401 the token is the service's or nobody's.
 create or replace function public.whoami(jsonb) returns jsonb
 language plpgsql stable security invoker set search_path = '' as $$
 begin
@@ -4166,8 +4183,8 @@ begin
                             'verifier_encrypted', wt_private.base64(taken.verifier_encrypted), 'key_id', taken.key_id);
 end $$;
 
--- Stores a connection after its consent: {"user_id", "profile_id", "provider", "provider_user_id", "scopes": [], "access_token_encrypted",
--- "refresh_token_encrypted"|null, "key_id", "token_expires_at"|null, "metadata"?}  ->  {"connection_id"}
+-- Stores a connection after its consent: {"user_id", "profile_id", "provider", "provider_user_id", "scopes": [],
+-- "access_token_encrypted", "refresh_token_encrypted"|null, "key_id", "token_expires_at"|null, "metadata"?}  ->  {"connection_id"}
 -- A profile has one account of a provider, and an account one profile. The profile's other account and another person's ended
 -- connection with this account are deleted with their events; the person's own account moves to the profile. Readings stay.
 -- Errors: PT404 no such profile of that person, PT409 another person is connected with that account. Locks: the person.
@@ -4460,7 +4477,8 @@ end $$;
 
 -- {}  ->  {"pending", "processing", "processed", "dead_letter", "parked", "oldest_pending_seconds", "retries"}
 -- `pending` are those that are due or wait for their time, without the parked; `processed` those still kept, an estimate beyond
--- 100,000; `oldest_pending_seconds` how long the first due event has been due (0: none is); `retries` how many wait after a failure.
+-- 100,000; `oldest_pending_seconds` how long the first due event has been due (0: none is); `retries` how many wait after a
+-- failure.
 create or replace function public.queue_stats(jsonb) returns jsonb
 language sql stable security invoker set search_path = '' set enable_seqscan = off set jit = off as $$
   with waiting as materialized (
@@ -4500,7 +4518,8 @@ do $block$ begin
     create extension if not exists pg_cron with schema pg_catalog;
   exception when raise_exception or undefined_file or feature_not_supported then
     -- pg_cron serves one database of a server and says so when asked for in another.
-    raise warning 'no schedule here (%): call run_health_jobs() every minute, purge_webhook_events() every ten, run_performance_engine() (by several sessions at once, if you like) and prune_logs() daily', sqlerrm;
+    raise warning 'no schedule here (%): call run_health_jobs() every minute, purge_webhook_events() every ten, '
+      'run_performance_engine() (by several sessions at once, if you like) and prune_logs() daily', sqlerrm;
     return;
   end;
   -- A person whose readings are being validated can't write others until the portion is over. So portions are small, each in a
