@@ -13,6 +13,9 @@ use crate::setup::{cargo_programs, pgrx, python};
 /// Workspaces of their own, because they are built for another target. Their sources are plain Rust to any.
 const GUESTS: [&str; 2] = ["edge_functions/functions/Cargo.toml", "tests/guests/Cargo.toml"];
 
+/// All of them.
+const WORKSPACES: [&str; 3] = ["Cargo.toml", GUESTS[0], GUESTS[1]];
+
 pub(super) fn run(ctx: &Context, report: &mut Report) {
     let cargo = |name: &str| Cmd::new("cargo").arg(name).cwd(&ctx.layout.root).log(ctx.layout.log("lint"));
     report.check("rustfmt", || {
@@ -57,10 +60,13 @@ pub(super) fn run(ctx: &Context, report: &mut Report) {
         })
     });
     report.check("nothing in the extension is SECURITY DEFINER", || no_security_definer(ctx));
+    report.check("versions stand in the workspaces' manifests", || {
+        super::lint_manifests::check(&ctx.layout.root, &WORKSPACES)
+    });
     report.check("sql/ keeps its form", || super::lint_sql::check(ctx));
     if let Some(deny) = report.check("cargo-deny is there", || cargo_programs::deny(&ctx.layout)) {
         report.check("licences and sources of the crates", || {
-            ["Cargo.toml"].iter().chain(&GUESTS).try_for_each(|manifest| {
+            WORKSPACES.iter().try_for_each(|manifest| {
                 // Crates for other systems count as well, and a build fetches only its own system's.
                 cargo("fetch")
                     .args(["--quiet", "--locked", "--manifest-path", manifest])

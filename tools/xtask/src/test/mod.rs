@@ -8,6 +8,7 @@ mod database;
 mod edge;
 mod extension;
 mod lint;
+mod lint_manifests;
 mod lint_sql;
 mod names;
 mod part;
