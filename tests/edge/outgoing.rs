@@ -1,10 +1,8 @@
 //! What a function can reach, and what it can't.
 
 use reqwest::Method;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
-use crate::support::{ANON_KEY, Database, Host, SERVICE_KEY, Setup};
+use crate::support::{ANON_KEY, Database, SERVICE_KEY, Setup, fetch, somebody};
 
 const ECHO: &str = "
     create function public.whoami(jsonb) returns jsonb language sql as $$
@@ -17,37 +15,6 @@ const ECHO: &str = "
                  \"oldest_pending_seconds\": 12.5, \"retries\": 4}'::jsonb $$;
     grant usage on schema public to anon, authenticated, service_role;
     grant execute on all functions in schema public to anon, authenticated, service_role;";
-
-pub(crate) async fn fetch(
-    host: &Host,
-    function: &str,
-    url: &str,
-    authorization: Option<&str>,
-) -> (u16, String) {
-    let mut request =
-        host.request(Method::POST, &format!("/functions/v1/{function}/fetch")).header("x-url", url);
-    if let Some(token) = authorization {
-        request = request.header("x-authorization", format!("Bearer {token}"));
-    }
-    let answer = request.header("x-request-id", "the-id-of-this-test").send().await.unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
-}
-
-/// A server that answers every request with 200 and counts nothing.
-async fn somebody() -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut head = [0; 4096];
-                let _ = client.read(&mut head).await;
-                let _ = client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nsomebody").await;
-            });
-        }
-    });
-    address
-}
 
 #[tokio::test]
 async fn a_host_that_is_not_on_the_list_is_refused_with_one_line() {
@@ -85,19 +52,6 @@ async fn an_address_inside_is_refused_even_when_its_name_is_on_the_list() {
         assert_eq!(status, 502, "{name}: {text}");
         assert!(text.contains("DestinationIpProhibited"), "{name}: {text}");
     }
-}
-
-#[tokio::test]
-async fn a_local_host_lets_functions_call_the_simulator_it_is_told_of() {
-    let database = Database::with(ECHO).await;
-    let (simulator, other) = (somebody().await, somebody().await);
-    let allowed = format!("--allow-host={simulator}");
-    let host = Setup::new("[functions.hostile]\n").local(&database).argument(&allowed).start();
-    assert_eq!(
-        fetch(&host, "hostile", &format!("http://{simulator}/"), None).await,
-        (200, "somebody".to_owned())
-    );
-    assert_eq!(fetch(&host, "hostile", &format!("http://{other}/"), None).await.0, 502);
 }
 
 #[tokio::test]
@@ -140,25 +94,4 @@ async fn a_function_that_calls_itself_runs_into_its_own_limit_and_not_the_hosts(
     let url = "http://project.test/functions/v1/hostile/fetch";
     assert_eq!(fetch(&host, "hostile", url, None).await.0, 503);
     host.serves_on("other").await;
-}
-
-#[tokio::test]
-async fn a_local_host_is_all_of_supabase_and_listens_on_this_machine_only() {
-    let database = Database::with("").await;
-    let host = Setup::new("[functions.hostile]\n").local(&database).start();
-    let url = format!("{}/rest/v1/", host.origin());
-    assert_eq!(
-        fetch(&host, "hostile", &url, Some(SERVICE_KEY)).await.0 / 100,
-        4,
-        "POST on the root is no route of REST"
-    );
-    let direct =
-        host.request(Method::GET, "/rest/v1/absent").header("apikey", ANON_KEY).send().await.unwrap();
-    assert_eq!(direct.status(), 404);
-    assert!(direct.text().await.unwrap().contains("PGRST205"));
-    let auth = host.request(Method::GET, "/auth/v1/health").send().await.unwrap();
-    assert_eq!(auth.status(), 200, "{}", auth.text().await.unwrap());
-
-    let open = Setup::new("[functions.hostile]\n").local(&database).argument("--listen=0.0.0.0:0");
-    assert!(!open.serve_fails().is_empty());
 }

@@ -83,7 +83,9 @@ fn an_env_file_is_read_and_the_environment_goes_before_it() {
 }
 
 #[test]
-fn what_is_for_local_use_only_is_refused_elsewhere() {
-    let (content, text) = Setup::new("[functions.hostile]\n").argument("--allow-host=127.0.0.1:1").check();
-    assert!(!content && text.contains("--local"), "{text}");
+fn what_is_for_local_use_only_is_unknown_to_the_deployed_host() {
+    for argument in ["--allow-host=127.0.0.1:1", "--local"] {
+        let (content, text) = Setup::new("[functions.hostile]\n").argument(argument).check();
+        assert!(!content && text.contains("unexpected argument"), "{text}");
+    }
 }

@@ -9,6 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, RequestBuilder, Response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 /// Nothing here takes long; a test that waits longer than this waits for something that doesn't come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,6 +19,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const JWT_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
 pub(crate) const ANON_KEY: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJzdXBhYmFzZS1kZW1vIiwicm9sZSI6ImFub24iLCJleHAiOjE5ODM4MTI5OTZ9.CRXP1A7WOeoJeXxjNni43kdQwgnWNReilDMblYTn_I0";
 pub(crate) const SERVICE_KEY: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJzdXBhYmFzZS1kZW1vIiwicm9sZSI6InNlcnZpY2Vfcm9sZSIsImV4cCI6MTk4MzgxMjk5Nn0.EGIM96RAZx35lJzdJsyH-qQwv8Hdp7fsn3W0YpN81IU";
+
+/// The host's program: the one of the package that these tests are built for.
+const PROGRAM: Option<&str> = match option_env!("CARGO_BIN_EXE_welltrack-local") {
+    None => option_env!("CARGO_BIN_EXE_welltrack-edge"),
+    local => local,
+};
 
 /// The guest that misbehaves.
 pub(crate) fn guest() -> PathBuf {
@@ -111,10 +119,8 @@ impl Setup {
         self
     }
 
-    /// A local host on that database: its own origin is itself.
-    pub(crate) fn local(self, database: &Database) -> Self {
-        let database = database.url("authenticator");
-        self.without("SUPABASE_URL").variable("SUPABASE_DB_URL", &database).argument("--local")
+    fn listens(&self) -> bool {
+        self.arguments.iter().any(|argument| argument.starts_with("--listen"))
     }
 
     fn command(&self, action: &str) -> Command {
@@ -123,7 +129,7 @@ impl Setup {
             || self.names().iter().map(|name| format!("[functions.{name}]\nverify_jwt = false\n")).collect();
         fs::write(folder.join("config.toml"), self.config.clone().unwrap_or_else(no_tokens)).unwrap();
         fs::write(folder.join("functions.toml"), &self.functions).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_welltrack-edge"));
+        let mut command = Command::new(PROGRAM.expect("cargo builds it for these tests"));
         command
             .arg(action)
             .arg("--config")
@@ -133,12 +139,13 @@ impl Setup {
             .arg("--cache")
             .arg(&self.cache)
             .args(&self.arguments)
+            .args((action == "serve" && !self.listens()).then_some("--listen=127.0.0.1:0"))
             .env_clear()
             .envs(self.variables.iter().cloned());
         command
     }
 
-    /// `welltrack-edge check`: whether it is content, and what it says.
+    /// `check`: whether it is content, and what it says.
     pub(crate) fn check(&self) -> (bool, String) {
         let done = self.command("check").output().unwrap();
         (done.status.success(), String::from_utf8_lossy(&done.stderr).into_owned())
@@ -146,7 +153,7 @@ impl Setup {
 
     /// What a start says that fails.
     pub(crate) fn serve_fails(&self) -> String {
-        let done = self.command("serve").args(["--listen", "127.0.0.1:0"]).output().unwrap();
+        let done = self.command("serve").output().unwrap();
         assert!(!done.status.success());
         String::from_utf8_lossy(&done.stderr).into_owned()
     }
@@ -154,7 +161,7 @@ impl Setup {
     /// Starts the host, and waits until it serves.
     pub(crate) fn start(self) -> Host {
         let mut command = self.command("serve");
-        let mut child = command.args(["--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Log::default());
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let reader = thread::spawn({
@@ -290,6 +297,38 @@ impl Drop for Host {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What a function is answered that calls `url`, with a bearer token or without.
+pub(crate) async fn fetch(
+    host: &Host,
+    function: &str,
+    url: &str,
+    authorization: Option<&str>,
+) -> (u16, String) {
+    let mut request =
+        host.request(Method::POST, &format!("/functions/v1/{function}/fetch")).header("x-url", url);
+    if let Some(token) = authorization {
+        request = request.header("x-authorization", format!("Bearer {token}"));
+    }
+    let answer = request.header("x-request-id", "the-id-of-this-test").send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+/// A server that answers every request with 200 and counts nothing.
+pub(crate) async fn somebody() -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = [0; 4096];
+                let _ = client.read(&mut head).await;
+                let _ = client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nsomebody").await;
+            });
+        }
+    });
+    address
 }
 
 /// An empty database of one's own.

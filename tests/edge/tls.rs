@@ -5,7 +5,7 @@ use std::fs;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use reqwest::Method;
 
-use crate::outgoing::fetch;
+use crate::support::fetch;
 use crate::support::{Database, Host, PATIENCE, SERVICE_KEY, Setup};
 
 const LISTENING: &str = "[functions.hello]\nlisten = \"work\"\nfirst_byte_s = 1\n";

@@ -1,4 +1,4 @@
-//! Real `welltrack-edge` processes with the real components, on ports that they keep when they come back.
+//! Real `welltrack-local` processes with the real components, on ports that they keep when they come back.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use crate::server::wait_for;
 use crate::tokens;
 
 /// Names the environment variable with the host's program.
-const BINARY: &str = "WELLTRACK_EDGE_BIN";
+const BINARY: &str = "WELLTRACK_LOCAL_BIN";
 /// Names the environment variable with the folder of the functions' components.
 const COMPONENTS: &str = "WELLTRACK_COMPONENTS";
 
@@ -94,7 +94,7 @@ impl Host {
         let log = File::options().create(true).append(true).open(self.log()).expect("a log can be written");
         let mut command = Command::new(crate::variable(BINARY));
         command
-            .args(["serve", "--local", "--log", "json", "--allow-host", &self.settings.provider])
+            .args(["serve", "--log", "json", "--allow-host", &self.settings.provider])
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
             .arg("--config")
             .arg(&self.settings.config)

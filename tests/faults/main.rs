@@ -3,7 +3,7 @@
 //!
 //! Run by `cargo xtask test faults`, which sets what is needed: WELLTRACK_TEST_ADMIN_URL and WELLTRACK_TEST_TEMPLATE (a
 //! cluster of these tests' own, durable), WELLTRACK_FAULTS_PGDATA and WELLTRACK_TEST_PG_BIN (to kill it and start it),
-//! WELLTRACK_EDGE_BIN and WELLTRACK_COMPONENTS (what dies and what runs in it). WELLTRACK_SEED repeats a run,
+//! WELLTRACK_LOCAL_BIN and WELLTRACK_COMPONENTS (what dies and what runs in it). WELLTRACK_SEED repeats a run,
 //! WELLTRACK_FAULTS=short makes it one for every change.
 
 mod chaos;

@@ -31,7 +31,7 @@ pub(crate) fn not_found(message: &str) -> Response<Body> {
     error(StatusCode::NOT_FOUND, "NOT_FOUND", message)
 }
 
-/// An answer of the gateway's library, as the host sends it.
+/// An answer of `welltrack_api`, as the host sends it.
 pub(crate) fn whole(answer: Response<Bytes>) -> Response<Body> {
     answer.map(Body::from)
 }

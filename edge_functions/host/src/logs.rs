@@ -10,7 +10,6 @@ use std::str::FromStr;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
-use welltrack_gateway::rest::LOG_DIRECTIVES;
 
 /// The form of a line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -34,17 +33,17 @@ pub(crate) enum Level {
     Debug,
 }
 
-/// Starts the log.
+/// Starts the log; `directives` are added to its filter.
 ///
 /// # Errors
 ///
 /// When there is one already.
-pub(crate) fn start(form: Form, level: Level) -> Result<()> {
+pub(crate) fn start(form: Form, level: Level, directives: &[&str]) -> Result<()> {
     let level = format!("{level:?}").to_lowercase();
-    let mut filter = EnvFilter::from_str(&format!("warn,welltrack_edge={level},welltrack_gateway={level}"))?;
+    let mut filter = EnvFilter::from_str(&format!("warn,welltrack_edge={level},welltrack_api={level}"))?;
     // These report every fault of a guest or a client in words of their own; the host reports it in its.
     let quiet = ["wasmtime_wasi_http=error", "wasmtime_wasi=error", "tokio_postgres=error"];
-    for directive in quiet.iter().chain(&LOG_DIRECTIVES) {
+    for directive in quiet.iter().chain(directives) {
         filter = filter.add_directive(directive.parse()?);
     }
     let lines = tracing_subscriber::fmt()

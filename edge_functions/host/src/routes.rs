@@ -1,7 +1,7 @@
 //! Which path leads where.
 //!
-//! Promises: `/functions/v1/<name>[/...]` for the functions, `/rest/v1` and `/auth/v1` where the host stands in for all of
-//! Supabase, `/healthz`, `/readyz` and `/metrics` for whoever looks after it; CORS as Supabase's gateway answers it; an id for
+//! Promises: `/functions/v1/<name>[/...]` for the functions, `/rest/v1` and `/auth/v1` where stand-ins for the rest of
+//! Supabase run beside them, `/healthz`, `/readyz` and `/metrics` for whoever looks after it; CORS as Supabase's gateway answers it; an id for
 //! every request. Stops at paths: what a function may do is its own settings' to say.
 
 use std::convert::Infallible;
@@ -17,8 +17,8 @@ use axum::routing::get;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
-use welltrack_gateway::jwt::{self, Caller, Verifier};
-use welltrack_gateway::rpc;
+use welltrack_api::jwt::{self, Caller, Verifier};
+use welltrack_api::rpc;
 
 use crate::functions::Functions;
 use crate::metrics::Metrics;
@@ -49,7 +49,7 @@ pub(crate) struct Host {
 }
 
 /// What both the world and the functions themselves can reach: the project's API.
-pub(crate) fn api(host: &Arc<Host>, stand_ins: Router) -> Router {
+pub(crate) fn api(host: &Arc<Host>, beside: Router) -> Router {
     let host = Arc::clone(host);
     let functions = tower::service_fn(move |request: Request| {
         let host = Arc::clone(&host);
@@ -57,7 +57,7 @@ pub(crate) fn api(host: &Arc<Host>, stand_ins: Router) -> Router {
     });
     Router::new()
         .nest_service("/functions/v1", functions)
-        .merge(stand_ins)
+        .merge(beside)
         .fallback(async || answer::not_found("no Route matched with those values"))
 }
 

@@ -15,11 +15,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use welltrack_gateway::Address;
-use welltrack_gateway::auth::{Auth, AuthSettings};
-use welltrack_gateway::jwt::{self, JwtSettings, Role, Verifier};
-use welltrack_gateway::rest::{Rest, RestSettings};
-use welltrack_gateway::rpc;
+use welltrack_api::Address;
+use welltrack_api::jwt::{self, JwtSettings, Role, Verifier};
+use welltrack_api::rpc;
 
 use crate::functions::{Functions, components_in};
 use crate::metrics::Metrics;
@@ -27,7 +25,9 @@ use crate::routes::{self, Host};
 use crate::runtime::{Common, Outside, Runtime};
 use crate::server::Server;
 use crate::settings::{Environment, Settings};
+use crate::stand_ins::{Project, StandIns};
 use crate::{Options, ServeOptions, logs, triggers};
+
 
 /// All that was read and loaded, before anything runs.
 struct Loaded {
@@ -42,25 +42,32 @@ struct Loaded {
     alive: TaskTracker,
 }
 
-/// `welltrack-edge check`.
-pub(crate) fn check(options: &Options) -> Result<()> {
+/// Reads the settings and loads every component, and starts nothing: `check` of the command line.
+///
+/// # Errors
+///
+/// What would stop a start, in one message.
+pub fn check(options: &Options, stand_ins: Option<&dyn StandIns>) -> Result<()> {
     runtime()?.block_on(async {
-        logs::start(options.log, options.log_level)?;
-        let loaded =
-            load(options, options.local.then_some(SocketAddr::from(([127, 0, 0, 1], 54321)))).await?;
+        start_log(options, stand_ins)?;
+        let loaded = load(options, stand_ins, SocketAddr::from(([127, 0, 0, 1], 54321))).await?;
         println!("{} functions, all well", loaded.functions.iter().count());
         Ok(())
     })
 }
 
-/// `welltrack-edge serve`.
-pub(crate) fn serve(options: &ServeOptions) -> Result<()> {
+/// Serves until SIGTERM or SIGINT, then finishes what runs: `serve` of the command line.
+///
+/// # Errors
+///
+/// What stops the start, in one message: settings, components, the address, the service key, a stand-in.
+pub fn serve(options: &ServeOptions, stand_ins: Option<&dyn StandIns>) -> Result<()> {
     let began = Instant::now();
     runtime()?.block_on(async {
-        logs::start(options.common.log, options.common.log_level)?;
+        start_log(&options.common, stand_ins)?;
         ensure!(
-            !options.common.local || options.listen.ip().is_loopback(),
-            "--local hands out keys that everybody knows, so it listens on this machine only: {} is not",
+            stand_ins.is_none() || options.listen.ip().is_loopback(),
+            "a local host hands out keys that everybody knows, so it listens on this machine only: {} is not",
             options.listen
         );
         raise_open_files();
@@ -69,17 +76,20 @@ pub(crate) fn serve(options: &ServeOptions) -> Result<()> {
             .await
             .with_context(|| format!("can't listen on {}", options.listen))?;
         let address = listener.local_addr()?;
-        let loaded = load(&options.common, options.common.local.then_some(address)).await?;
-        let stand_ins = if options.common.local { stand_ins(&loaded).await? } else { Router::new() };
+        let loaded = load(&options.common, stand_ins, address).await?;
+        let beside = match stand_ins {
+            Some(stand_ins) => stand_ins.start(loaded.project(&options.common)?).await?,
+            None => Router::new(),
+        };
         let names: Vec<_> = loaded.functions.iter().map(|function| function.name()).collect();
         tracing::info!(
             %address,
             functions = names.join(","),
-            local = options.common.local,
+            local = stand_ins.is_some(),
             ms = began.elapsed().as_secs_f64() * 1e3,
             "serving"
         );
-        run(loaded, stand_ins, listener, Duration::from_secs(options.grace)).await
+        run(loaded, beside, listener, Duration::from_secs(options.grace)).await
     })
 }
 
@@ -89,10 +99,16 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-async fn load(options: &Options, local: Option<SocketAddr>) -> Result<Loaded> {
+fn start_log(options: &Options, stand_ins: Option<&dyn StandIns>) -> Result<()> {
+    logs::start(options.log, options.log_level, stand_ins.map_or(&[], StandIns::log_directives))
+}
+
+/// Reads and loads everything for a host at `address`.
+async fn load(options: &Options, stand_ins: Option<&dyn StandIns>, address: SocketAddr) -> Result<Loaded> {
     let components = components_in(&options.components)?;
     let settings = Settings::read(&options.config, &components)?;
-    let environment = Environment::read(options.env_file.as_deref(), local)?;
+    let defaults = stand_ins.map(|local| local.defaults(address)).unwrap_or_default();
+    let environment = Environment::read(options.env_file.as_deref(), &defaults)?;
     let verifier = Arc::new(Verifier::new(jwt_settings(&environment))?);
     let connections = usize::try_from(settings.host.database_connections.0)?;
     let shared = settings.host.shared_commits.iter().map(|name| name.0.clone()).collect();
@@ -102,8 +118,8 @@ async fn load(options: &Options, local: Option<SocketAddr>) -> Result<Loaded> {
         &environment.url,
         Arc::clone(&verifier),
         rpc.clone(),
-        options.local,
-        options.allow_host.clone(),
+        stand_ins.is_some(),
+        stand_ins.map(|local| local.allowed_hosts().to_vec()).unwrap_or_default(),
     )?);
     let metrics = Arc::new(Metrics::default());
     let alive = TaskTracker::new();
@@ -128,28 +144,19 @@ fn jwt_settings(environment: &Environment) -> JwtSettings {
     }
 }
 
-/// `/rest/v1` and `/auth/v1` of the local stack.
-async fn stand_ins(loaded: &Loaded) -> Result<Router> {
-    let jwt = || jwt_settings(&loaded.environment);
-    let settings = &loaded.settings;
-    let auth = Auth::new(AuthSettings {
-        local: true,
-        db_url: loaded.environment.auth_database(),
-        jwt: jwt(),
-        issuer: format!("{}/auth/v1", loaded.environment.url),
-        anonymous_sign_ins: settings.stand_ins.anonymous_sign_ins,
-    })?;
-    let rest = Rest::start(RestSettings {
-        db_url: loaded.environment.database.clone(),
-        jwt: jwt(),
-        max_rows: settings.stand_ins.max_rows,
-        pool_size: u32::try_from(settings.host.database_connections.0)?,
-    })
-    .await?;
-    Ok(rest.router().merge(auth.router()))
+impl Loaded {
+    /// What the stand-ins are told.
+    fn project<'a>(&'a self, options: &'a Options) -> Result<Project<'a>> {
+        Ok(Project {
+            config: &options.config,
+            environment: &self.environment,
+            verifier: &self.verifier,
+            database_connections: u32::try_from(self.settings.host.database_connections.0)?,
+        })
+    }
 }
 
-async fn run(loaded: Loaded, stand_ins: Router, listener: TcpListener, grace: Duration) -> Result<()> {
+async fn run(loaded: Loaded, beside: Router, listener: TcpListener, grace: Duration) -> Result<()> {
     let Loaded { settings, environment, functions, outside, verifier, rpc, database, metrics, alive } =
         loaded;
     let service = verifier.verify(environment.service_key.expose());
@@ -163,7 +170,7 @@ async fn run(loaded: Loaded, stand_ins: Router, listener: TcpListener, grace: Du
         metrics: Arc::clone(&metrics),
         stopping: AtomicBool::new(false),
     });
-    let api = routes::api(&host, stand_ins);
+    let api = routes::api(&host, beside);
     outside.set_router(api.clone());
 
     let stop = CancellationToken::new();

@@ -58,7 +58,7 @@ pub(super) struct Programs {
 impl Programs {
     /// Builds the host and its functions, and installs Deno.
     pub(super) fn ready(stack: &Stack) -> Result<Self> {
-        let (host, components) = edge::build(&stack.layout, edge::Profile::Release)?;
+        let (host, components) = edge::build(&stack.layout)?;
         let components = [components, functions::guests(&stack.layout)?];
         let sources = stack.layout.root.join("tests/deno");
         npm::install(&stack.layout, &sources, "deno", "Installing Deno (npm)")?;

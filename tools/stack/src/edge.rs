@@ -21,6 +21,8 @@ use crate::{functions, port, ui};
 
 /// Supabase's own port for the local API.
 const API_PORT: u16 = 54_321;
+/// The program of the local stack.
+const LOCAL: &str = "welltrack-local";
 /// How long the first start may take: every function is compiled for this machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -71,11 +73,20 @@ pub fn program(layout: &Layout, profile: Profile, package: &str, name: &str) -> 
     Ok(layout.root.join(target).join(profile).join(name))
 }
 
-/// The host's program and the folder of the functions.
-pub fn build(layout: &Layout, profile: Profile) -> Result<(PathBuf, PathBuf)> {
+/// The host's program as it is deployed, and the folder of the functions.
+pub fn build(layout: &Layout) -> Result<(PathBuf, PathBuf)> {
+    build_host(layout, Profile::Release, "welltrack_edge", "welltrack-edge")
+}
+
+/// The host's program with the rest of Supabase beside it, and the folder of the functions.
+pub fn build_local(layout: &Layout) -> Result<(PathBuf, PathBuf)> {
+    build_host(layout, Profile::Host, "welltrack_local", LOCAL)
+}
+
+fn build_host(layout: &Layout, profile: Profile, package: &str, name: &str) -> Result<(PathBuf, PathBuf)> {
     let components = functions::ensure(layout)?;
     let program = ui::step("Building the edge host (the first time takes minutes)", || {
-        program(layout, profile, "welltrack_edge", "welltrack-edge")
+        program(layout, profile, package, name)
     })?;
     Ok((program, components))
 }
@@ -115,12 +126,12 @@ impl Edge {
         // its parent.
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let (name, state) = stat.split_once('(')?.1.rsplit_once(") ")?;
-        (name == "welltrack-edge" && !state.starts_with('Z')).then_some(pid)
+        (name == LOCAL && !state.starts_with('Z')).then_some(pid)
     }
 
     /// Builds and starts it, and waits until it serves. A running one of the same program stays.
     pub fn start(&self, layout: &Layout, cluster: &Cluster, extras: &Extras) -> Result<()> {
-        let (program, components) = build(layout, Profile::Host)?;
+        let (program, components) = build_local(layout)?;
         make_dir(&self.dir)?;
         if let Some(pid) = self.pid() {
             let same = fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|running| running == program);
@@ -149,7 +160,7 @@ impl Edge {
             remove(&log)?;
         }
         let mut cmd = Cmd::new(program)
-            .args(["serve", "--local", "--listen"])
+            .args(["serve", "--listen"])
             .arg(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)).to_string())
             .arg("--config")
             .arg(layout.root.join("supabase/config.toml"))

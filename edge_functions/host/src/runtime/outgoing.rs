@@ -19,9 +19,9 @@ use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use tower::ServiceExt;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+use welltrack_api::jwt::{self, Caller, Verifier};
+use welltrack_api::rpc;
 use welltrack_core::limits::RPC_BODY_BYTES;
-use welltrack_gateway::jwt::{self, Caller, Verifier};
-use welltrack_gateway::rpc;
 
 use self::client::Client;
 use super::call::Function;

@@ -17,16 +17,15 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use welltrack_core::limits::{DEFAULT_BODY_MIB, LARGEST_BODY_MIB};
 
-pub(crate) use environment::Environment;
-pub(crate) use values::{HostRule, Schedule, SecretName, SqlName, Within, plain_host};
+pub use environment::Environment;
+pub use values::HostRule;
+pub(crate) use values::{Schedule, SecretName, SqlName, Within, plain_host};
 
 /// What the start needs to know of the two files.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
     /// Limits of the host as a whole.
     pub(crate) host: Host,
-    /// What config.toml says of the services that a local host stands in for.
-    pub(crate) stand_ins: StandIns,
     functions: BTreeMap<String, Function>,
 }
 
@@ -65,15 +64,6 @@ pub(crate) struct Function {
     pub(crate) gate: Gate,
     /// From functions.toml.
     pub(crate) limits: Limits,
-}
-
-/// What a local host needs of `[api]` and `[auth]` of config.toml.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct StandIns {
-    /// The most rows of one answer of REST.
-    pub(crate) max_rows: Option<i64>,
-    /// Whether anybody may sign up without a name.
-    pub(crate) anonymous_sign_ins: bool,
 }
 
 /// `[functions.<name>]` of config.toml. The keys that only the Supabase CLI needs are known, and not used.
@@ -206,20 +196,6 @@ impl Limits {
 #[serde(default)]
 struct ConfigFile {
     functions: BTreeMap<toml::Spanned<String>, Gate>,
-    api: Api,
-    auth: Auth,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Api {
-    max_rows: Option<i64>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Auth {
-    enable_anonymous_sign_ins: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -241,7 +217,7 @@ impl Settings {
         let limits_path = config.with_file_name("functions.toml");
         let limits =
             if limits_path.exists() { Source::read(&limits_path)? } else { Source::empty(limits_path) };
-        let ConfigFile { functions: gate_sections, api, auth } = gates.parse()?;
+        let ConfigFile { functions: gate_sections } = gates.parse()?;
         let FunctionsFile { host, functions: limit_sections } = limits.parse()?;
 
         let mut functions: BTreeMap<String, Function> =
@@ -260,9 +236,7 @@ impl Settings {
                 None => bail!(limits.unknown_function(&name, components)),
             }
         }
-        let stand_ins =
-            StandIns { max_rows: api.max_rows, anonymous_sign_ins: auth.enable_anonymous_sign_ins };
-        Ok(Self { host, stand_ins, functions })
+        Ok(Self { host, functions })
     }
 
     /// The functions to serve, by name.

@@ -60,7 +60,7 @@ impl FromStr for Schedule {
 
 /// A host that a function may call: a name or an address, and a port (443 for https, 80 for http where it says none).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HostRule {
+pub struct HostRule {
     host: String,
     port: Option<u16>,
 }

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio_postgres::{AsyncMessage, Client};
 use tokio_util::sync::CancellationToken;
-use welltrack_gateway::Address;
+use welltrack_api::Address;
 
 use super::Listeners;
 use crate::metrics::Tick;

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use welltrack_gateway::Address;
+use welltrack_api::Address;
 
 use self::database::Database;
 use crate::functions::Functions;

@@ -1,25 +1,28 @@
-//! The parts that need the edge host: its own tests and the gateway's, the real supabase-js through all of it, and the proof that
-//! nothing is lost.
+//! The parts that need the edge host: its own tests, the real supabase-js through all of it, and the proof that nothing is lost.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use welltrack_stack::cluster::{Durability, Role};
 use welltrack_stack::cmd::Cmd;
-use welltrack_stack::edge::{self, Edge, Extras, Fleeting, Profile};
+use welltrack_stack::edge::{self, Edge, Extras, Fleeting};
 use welltrack_stack::{Stack, functions, npm, port, well_known};
 
 use super::check::{Context, Report};
 use super::database::{TEMPLATE, make_template, migrated};
 use super::names;
 
-/// The packages of the host.
-const HOST: [&str; 4] = ["--package", "welltrack_gateway", "--package", "welltrack_edge"];
+/// The packages of the host, with its stand-ins for Supabase.
+const HOST: [&str; 6] =
+    ["--package", "welltrack_api", "--package", "welltrack_edge", "--package", "welltrack_local"];
 
-/// Host, gateway, and the whole URL space as an app sees it. With names, only those Rust tests.
+/// The host, its stand-ins for Supabase, and the whole URL space as an app sees it. With names, only those Rust tests.
 pub(super) fn run(ctx: &Context, report: &mut Report, names: &[String]) {
     let Some(()) = report.check("the functions build", || functions::ensure(&ctx.layout).map(drop)) else {
         return;
     };
-    report.check(&names::title("the host and the gateway", names), || {
+    if names.is_empty() {
+        report.check("what is deployed has no part of the local stand-ins", || deployed_is_lean(ctx));
+    }
+    report.check(&names::title("the host and the stand-ins", names), || {
         names::ensure_found(cargo_test(ctx).args(HOST), names)?;
         let stack = migrated(ctx, "edge")?;
         make_template(&stack)?;
@@ -102,6 +105,25 @@ pub(super) fn run(ctx: &Context, report: &mut Report, names: &[String]) {
     });
 }
 
+/// The deployed host doesn't depend on what stands in for PostgREST and GoTrue: not as a feature that one build could switch on
+/// for another, but as crates.
+fn deployed_is_lean(ctx: &Context) -> Result<()> {
+    let tree = Cmd::new("cargo")
+        .args(["tree", "--package", "welltrack_edge", "--edges", "normal,build", "--prefix", "none"])
+        .args(["--all-features", "--target", "all", "--format", "{p}"])
+        .cwd(&ctx.layout.root)
+        .capture()?;
+    let is_local =
+        |line: &&str| ["welltrack_local ", "postrust", "bcrypt "].iter().any(|name| line.starts_with(name));
+    let found: Vec<&str> = tree.lines().filter(is_local).collect();
+    ensure!(
+        found.is_empty(),
+        "welltrack_edge depends on {}\nWhat to do: put what needs it into edge_functions/local_supabase",
+        found.join(", ")
+    );
+    Ok(())
+}
+
 /// What dies, and what must not be lost. `thorough` takes minutes, its absence is for every change.
 pub(super) fn faults(ctx: &Context, report: &mut Report, thorough: bool, names: &[String]) {
     const FAULTS: [&str; 4] = ["--package", "welltrack_tests", "--test", "faults"];
@@ -109,7 +131,7 @@ pub(super) fn faults(ctx: &Context, report: &mut Report, thorough: bool, names: 
         names::ensure_found(cargo_test(ctx).args(FAULTS), names)?;
         let stack = Stack::throwaway(&ctx.layout, ctx.with_extension()?, Durability::Full, "faults")?;
         make_template(&stack)?;
-        let (program, components) = edge::build(&ctx.layout, Profile::Host)?;
+        let (program, components) = edge::build_local(&ctx.layout)?;
         // The short form is the same for every change, so that it is the change that makes it fail; the long one is another
         // each time.
         let mut tests = tests(ctx, &stack)?;
@@ -121,7 +143,7 @@ pub(super) fn faults(ctx: &Context, report: &mut Report, thorough: bool, names: 
             .args(["--", "--nocapture"])
             .args(names)
             .env("WELLTRACK_FAULTS_PGDATA", stack.data())
-            .env("WELLTRACK_EDGE_BIN", program)
+            .env("WELLTRACK_LOCAL_BIN", program)
             .env("WELLTRACK_COMPONENTS", components)
             .env("WELLTRACK_FAULTS", if thorough { "long" } else { "short" })
             .log(ctx.layout.log("faults"))

@@ -22,7 +22,7 @@ pub(crate) enum Part {
     Pgtap,
     /// Black-box tests in tests/, a database for each; takes names
     Flows,
-    /// The edge host and its gateway, and the real supabase-js through all of it; takes names
+    /// The edge host and its stand-ins for Supabase, and the real supabase-js through all of it; takes names
     Edge,
     /// The report in headless Chromium: every mark is there, and nothing overflows a phone
     Report,

@@ -1,11 +1,11 @@
-//! What the gateway's tests share: tokens of the local project, and a database of their own with URLs for its roles.
+//! What these tests and those of the local stand-ins share: tokens of the local project, and a database of their own with URLs for its roles.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tokio_postgres::{Client, NoTls};
-use welltrack_gateway::jwt::{AUDIENCE, Caller, JwtSettings, Role, Verifier};
+use welltrack_api::jwt::{AUDIENCE, Caller, JwtSettings, Role, Verifier};
 use welltrack_tests::TestDb;
 
 pub(crate) const SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
@@ -13,6 +13,11 @@ pub(crate) const FAR_FUTURE: i64 = 4_102_444_800;
 
 pub(crate) fn jwt_settings() -> JwtSettings {
     JwtSettings { hs256_secret: SECRET.into(), jwks: None, audience: AUDIENCE.into() }
+}
+
+/// Who verifies the tokens of these tests.
+pub(crate) fn verifier() -> Arc<Verifier> {
+    Arc::new(Verifier::new(jwt_settings()).expect("the secret is long enough"))
 }
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -28,8 +33,7 @@ pub(crate) fn token_of(role: Role) -> String {
 }
 
 pub(crate) fn caller(role: Role) -> Caller {
-    let verifier = Verifier::new(jwt_settings()).expect("the secret is long enough");
-    verifier.verify(&token_of(role)).expect("the token is good")
+    verifier().verify(&token_of(role)).expect("the token is good")
 }
 
 /// A test's database. Made outside of the runtime, because its own driver blocks.
@@ -59,8 +63,8 @@ impl Database {
 }
 
 /// Runs a test over a database of its own.
-pub(crate) fn with_database<F: Future<Output = ()>>(test: impl FnOnce(std::sync::Arc<Database>) -> F) {
-    let database = std::sync::Arc::new(Database { db: TestDb::new() });
+pub(crate) fn with_database<F: Future<Output = ()>>(test: impl FnOnce(Arc<Database>) -> F) {
+    let database = Arc::new(Database { db: TestDb::new() });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

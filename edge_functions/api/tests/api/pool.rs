@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
-use welltrack_gateway::{
+use welltrack_api::{
     jwt::{Caller, Role},
     rpc::Pool,
 };

@@ -5,18 +5,18 @@
 //! and the short way pass on the database's text. Where postrust is wrong in other ways the case says how, and what
 //! PostgREST answers stands beside it.
 
-use crate::support::{Database, caller, jwt_settings, token_of, with_database};
+use crate::support::{Database, caller, token_of, verifier, with_database};
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Request, Response, header};
 use serde_json::Value;
 use tower::ServiceExt;
-use welltrack_gateway::{
+use welltrack_api::{
     jwt::{Caller, Role},
-    rest::{Rest, RestSettings},
     rpc::Pool,
 };
+use welltrack_local::rest::{Rest, RestSettings};
 
 const STAGE: &str = r#"
     create function public.gw_echo(jsonb) returns jsonb language sql immutable as 'select $1';
@@ -301,7 +301,7 @@ async fn both(database: &Database) -> (Pool, Rest) {
     let url = database.url("authenticator");
     let short = Pool::connect(&url, 2).await.expect("the URL is good");
     let long =
-        Rest::start(RestSettings { db_url: url.into(), jwt: jwt_settings(), max_rows: None, pool_size: 2 })
+        Rest::start(RestSettings { db_url: url.into(), verifier: verifier(), max_rows: None, pool_size: 2 })
             .await
             .expect("postrust starts");
     (short, long)

@@ -192,7 +192,7 @@ pub fn bearer(authorization: &str) -> Option<&str> {
 /// Verifies tokens. Cheap to share behind an `Arc`, never blocks.
 pub struct Verifier {
     keys: Vec<Key>,
-    audience: String,
+    settings: JwtSettings,
 }
 
 struct Key {
@@ -225,7 +225,12 @@ impl Verifier {
                 keys.extend(Key::from_jwk(jwk)?);
             }
         }
-        Ok(Self { keys, audience: settings.audience })
+        Ok(Self { keys, settings })
+    }
+
+    /// What it was made of, for a service that signs tokens or reads the keys by itself.
+    pub fn settings(&self) -> &JwtSettings {
+        &self.settings
     }
 
     /// The caller that a token speaks for.
@@ -292,7 +297,7 @@ impl Verifier {
     }
 
     fn audience_among<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<(), JwtError> {
-        if names.into_iter().any(|name| name == self.audience) {
+        if names.into_iter().any(|name| name == self.settings.audience) {
             Ok(())
         } else {
             Err(JwtError::WrongAudience)
@@ -321,7 +326,7 @@ impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier")
             .field("keys", &self.keys.len())
-            .field("audience", &self.audience)
+            .field("audience", &self.settings.audience)
             .finish_non_exhaustive()
     }
 }

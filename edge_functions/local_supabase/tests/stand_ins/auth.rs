@@ -1,6 +1,6 @@
 //! The local GoTrue below what supabase-js shows: theft of a refresh token, both shapes of an error, and bad input.
 
-use crate::support::{Database, jwt_settings, token_of, with_database};
+use crate::support::{Database, token_of, verifier, with_database};
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -9,25 +9,22 @@ use http::{Method, Request, StatusCode};
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use welltrack_gateway::{
-    auth::{Auth, AuthSettings, StartError},
-    jwt::{Role, Verifier},
-};
+use welltrack_api::jwt::Role;
+use welltrack_local::auth::{Auth, AuthSettings};
 
 const PASSWORD: &str = "correct horse battery";
 
 fn settings(db_url: String) -> AuthSettings {
     AuthSettings {
-        local: true,
         db_url: db_url.into(),
-        jwt: jwt_settings(),
+        verifier: verifier(),
         issuer: "http://127.0.0.1:54321/auth/v1".to_owned(),
         anonymous_sign_ins: true,
     }
 }
 
 fn router(database: &Database) -> Router {
-    Auth::new(settings(database.url("supabase_auth_admin"))).expect("local").router()
+    Auth::new(settings(database.url("supabase_auth_admin"))).expect("the URL is good").router()
 }
 
 /// One request: status and body. `token` is a bearer token, or nothing.
@@ -63,21 +60,11 @@ async fn refresh(auth: &Router, token: &Value) -> (StatusCode, Value) {
 }
 
 #[test]
-fn outside_local_mode_there_is_no_such_service() {
-    let elsewhere = AuthSettings {
-        local: false,
-        ..settings("postgresql://supabase_auth_admin@127.0.0.1/postgres".into())
-    };
-    assert!(matches!(Auth::new(elsewhere), Err(StartError::NotLocal)));
-}
-
-#[test]
 fn a_token_says_who_signed_in_and_how() {
     with_database(|database| async move {
         let auth = router(&database);
         let session = sign_up(&auth, "Ada@Example.org").await;
-        let caller = Verifier::new(jwt_settings())
-            .expect("a verifier")
+        let caller = verifier()
             .verify(session["access_token"].as_str().expect("a token"))
             .expect("a good token");
         assert_eq!(caller.role, Role::Authenticated);

@@ -3,17 +3,13 @@
 //! Promises: sign-up and sign-in by e-mail, phone or as nobody in particular, rotation of refresh tokens with reuse detection,
 //! sessions, `/user`, `/logout`, `/settings` and `/health` answer with GoTrue's JSON and GoTrue's errors; passwords are kept as
 //! bcrypt hashes. Everybody is confirmed at once, as with the Supabase CLI's defaults. Stops at mail, text messages, single
-//! sign-on, second factors and the admin API: those paths are 404. It refuses to exist outside local mode.
+//! sign-on, second factors and the admin API: those paths are 404.
 //! Source: github.com/supabase/auth, openapi.yaml.
 
 mod error;
 mod sessions;
 mod users;
 
-use crate::{
-    AddressError, Secret, database,
-    jwt::{Caller, JwtSettings, Role, SettingsError, Verifier, bearer},
-};
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
@@ -30,6 +26,10 @@ use sessions::Grant;
 use std::{fmt, sync::Arc};
 use users::{Identity, User};
 use uuid::Uuid;
+use welltrack_api::{
+    AddressError, Secret, database,
+    jwt::{Caller, Role, Verifier, bearer},
+};
 
 /// The most that a request to GoTrue needs, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -39,12 +39,10 @@ const POOL_SIZE: usize = 8;
 /// What the local GoTrue is started with.
 #[derive(Clone, Debug)]
 pub struct AuthSettings {
-    /// Whether the host runs in local mode. Nothing is served if it doesn't.
-    pub local: bool,
     /// The URL of `supabase_auth_admin`.
     pub db_url: Secret,
-    /// What tokens are signed and verified with.
-    pub jwt: JwtSettings,
+    /// Who verifies tokens; they are signed with its secret.
+    pub verifier: Arc<Verifier>,
     /// The public URL of this service, `SUPABASE_URL` and `/auth/v1`: the tokens' issuer.
     pub issuer: String,
     /// Whether nobody in particular may sign up (`[auth] enable_anonymous_sign_ins` of supabase/config.toml).
@@ -54,14 +52,6 @@ pub struct AuthSettings {
 /// Why the local GoTrue can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Out of local mode: whoever may sign up here needs no confirmation.
-    #[error(
-        "the local stand-in for Supabase Auth runs in local mode only; elsewhere use Supabase Auth itself"
-    )]
-    NotLocal,
-    /// The keys can't be used.
-    #[error(transparent)]
-    Keys(#[from] SettingsError),
     /// The database URL can't be read.
     #[error(transparent)]
     Database(#[from] AddressError),
@@ -75,10 +65,9 @@ pub struct Auth {
 
 struct Service {
     pool: database::Pool,
-    verifier: Verifier,
+    verifier: Arc<Verifier>,
     signing_key: EncodingKey,
     issuer: String,
-    audience: String,
     anonymous_sign_ins: bool,
 }
 
@@ -86,17 +75,14 @@ impl Auth {
     /// The service over its database, which need not be up yet.
     ///
     /// # Errors
-    /// [`StartError`]: out of local mode, unusable keys, or a URL that can't be read.
+    /// [`StartError`] for a URL that can't be read.
     pub fn new(settings: AuthSettings) -> Result<Self, StartError> {
-        if !settings.local {
-            return Err(StartError::NotLocal);
-        }
+        let secret = settings.verifier.settings().hs256_secret.expose();
         let service = Service {
             pool: database::pool(settings.db_url.expose(), POOL_SIZE, "auth")?,
-            verifier: Verifier::new(settings.jwt.clone())?,
-            signing_key: EncodingKey::from_secret(settings.jwt.hs256_secret.expose().as_bytes()),
+            signing_key: EncodingKey::from_secret(secret.as_bytes()),
+            verifier: settings.verifier,
             issuer: settings.issuer,
-            audience: settings.jwt.audience,
             anonymous_sign_ins: settings.anonymous_sign_ins,
         };
         Ok(Self { service: Arc::new(service) })
@@ -325,7 +311,8 @@ impl Service {
     }
 
     fn granted(&self, user: &User, grant: &Grant) -> Answer {
-        let token = grant.access_token(user, &self.issuer, &self.audience, &self.signing_key)?;
+        let audience = &self.verifier.settings().audience;
+        let token = grant.access_token(user, &self.issuer, audience, &self.signing_key)?;
         Ok(ok(&token))
     }
 }

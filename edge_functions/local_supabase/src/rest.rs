@@ -7,11 +7,6 @@
 //!
 //! postrust logs the database's messages, which can quote what people measure: the host adds [`LOG_DIRECTIVES`] to its filter.
 
-use crate::{
-    Secret,
-    answer::{self, Problem},
-    jwt::{self, JwtSettings, Role, SettingsError, Verifier},
-};
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
@@ -24,6 +19,11 @@ use postrust_core::AppConfig;
 use postrust_server::{Builder, Host};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use welltrack_api::{
+    Secret,
+    answer::{self, Problem},
+    jwt::{self, JwtSettings, Role, Verifier},
+};
 
 /// What keeps the database's own words out of a log, as directives of `tracing_subscriber::EnvFilter`.
 pub const LOG_DIRECTIVES: [&str; 4] =
@@ -39,8 +39,8 @@ const MAX_ERROR: usize = 1024 * 1024;
 pub struct RestSettings {
     /// The authenticator's URL.
     pub db_url: Secret,
-    /// What tokens are verified with.
-    pub jwt: JwtSettings,
+    /// Who verifies tokens.
+    pub verifier: Arc<Verifier>,
     /// The most rows of one answer (`[api] max_rows` of supabase/config.toml).
     pub max_rows: Option<i64>,
     /// The most connections to the database.
@@ -50,9 +50,6 @@ pub struct RestSettings {
 /// Why REST can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The keys can't be used.
-    #[error(transparent)]
-    Keys(#[from] SettingsError),
     /// The database can't be reached, or its catalogue not be read.
     #[error("REST can't start: {0:#}")]
     Postrust(anyhow::Error),
@@ -68,13 +65,12 @@ impl Rest {
     /// Connects, reads the catalogue, and listens for `notify pgrst, 'reload schema'`.
     ///
     /// # Errors
-    /// [`StartError`] for unusable keys or a database that is away.
+    /// [`StartError`] for a database that is away.
     pub async fn start(settings: RestSettings) -> Result<Self, StartError> {
-        let verifier = Arc::new(Verifier::new(settings.jwt.clone())?);
         let app =
             Builder::new(config(&settings), Host::SERVER).build().await.map_err(StartError::Postrust)?;
         let router = Router::new()
-            .nest("/rest/v1", app.router.layer(middleware::from_fn_with_state(verifier, as_postgrest)));
+            .nest("/rest/v1", app.router.layer(middleware::from_fn_with_state(settings.verifier, as_postgrest)));
         Ok(Self { router })
     }
 
@@ -94,8 +90,8 @@ fn config(settings: &RestSettings) -> AppConfig {
     config.db_channel_enabled = true;
     config.db_max_rows = settings.max_rows;
     config.max_body_size = MAX_BODY;
-    config.jwt_secret = Some(key_set(&settings.jwt));
-    config.jwt_aud = Some(settings.jwt.audience.clone());
+    config.jwt_secret = Some(key_set(settings.verifier.settings()));
+    config.jwt_aud = Some(settings.verifier.settings().audience.clone());
     config.compat_mode = true;
     config
 }

@@ -1,4 +1,4 @@
-//! Pools of connections to Postgres, for the short way and for the local GoTrue.
+//! Pools of connections to Postgres, for the short way and for the stand-in for GoTrue.
 //!
 //! Promises: a connection that broke is not handed out again; a database that is away is asked again at every need. Stops at how
 //! the database is found and spoken to: that is `address`.
@@ -20,14 +20,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request waits for a free connection: PostgREST's own.
 const ACQUISITION_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(crate) type Pool = managed::Pool<Connector>;
+/// Connections to a database.
+pub type Pool = managed::Pool<Connector>;
 
 /// A pool of at most `size` connections (at least one), opened as they are needed.
-pub(crate) fn pool(url: &str, size: usize, search_path: &str) -> Result<Pool, AddressError> {
+///
+/// # Errors
+/// When the URL can't be read.
+pub fn pool(url: &str, size: usize, search_path: &str) -> Result<Pool, AddressError> {
     let mut address = Address::parse(url)?;
     let config = &mut address.config;
     let options = format!("{} -c search_path={search_path}", config.get_options().unwrap_or_default());
-    config.options(options.trim()).application_name("welltrack-gateway").connect_timeout(CONNECT_TIMEOUT);
+    config.options(options.trim()).application_name("welltrack-edge").connect_timeout(CONNECT_TIMEOUT);
     managed::Pool::builder(Connector { address })
         .max_size(size.max(1))
         // The connection used last has the warmest caches.
@@ -39,7 +43,7 @@ pub(crate) fn pool(url: &str, size: usize, search_path: &str) -> Result<Pool, Ad
 }
 
 /// Opens connections for a pool.
-pub(crate) struct Connector {
+pub struct Connector {
     address: Address,
 }
 
@@ -65,7 +69,7 @@ impl Manager for Connector {
 }
 
 /// A connection and what is prepared on it.
-pub(crate) struct Connection {
+pub struct Connection {
     client: Client,
     /// For a cancel request, which goes over a connection of its own.
     pub(crate) tls: MakeRustlsConnect,

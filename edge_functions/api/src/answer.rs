@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// The body of an error, as PostgREST writes it. Clients branch on `code`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// An SQLSTATE, or `PGRST` and three digits.
     pub code: String,
     /// More about this case.
@@ -21,26 +21,26 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// A problem with a code and a message only.
-    pub(crate) fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code: code.into(), details: None, hint: None, message: message.into() }
     }
 
     /// The same with details.
     #[must_use]
-    pub(crate) fn details(mut self, details: impl Into<String>) -> Self {
+    pub fn details(mut self, details: impl Into<String>) -> Self {
         self.details = Some(details.into());
         self
     }
 
     /// The same with a hint.
     #[must_use]
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// The answer that carries it. A 401 says what would satisfy it, as HTTP demands.
-    pub(crate) fn into_response(self, status: StatusCode) -> Response<Bytes> {
+    pub fn into_response(self, status: StatusCode) -> Response<Bytes> {
         let challenge = (status == StatusCode::UNAUTHORIZED).then(|| challenge(&self));
         let mut response = json(status, &self);
         if let Some(value) = challenge.and_then(|text| text.parse().ok()) {
@@ -61,13 +61,13 @@ fn challenge(problem: &Problem) -> String {
 }
 
 /// Any JSON answer.
-pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     // Bodies here are plain structures of strings and JSON values: they always serialise.
     json_text(status, serde_json::to_vec(body).unwrap_or_default().into())
 }
 
 /// A JSON answer whose text is already there.
-pub(crate) fn json_text(status: StatusCode, body: Bytes) -> Response<Bytes> {
+pub fn json_text(status: StatusCode, body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response

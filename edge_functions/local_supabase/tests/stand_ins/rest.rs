@@ -1,14 +1,12 @@
-//! What the gateway puts right around postrust.
+//! What is put right around postrust.
 
-use crate::support::{Database, jwt_settings, token_of, with_database};
+use crate::support::{Database, token_of, verifier, with_database};
 use axum::body::{Body, to_bytes};
 use http::{Request, StatusCode, header};
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use welltrack_gateway::{
-    jwt::Role,
-    rest::{Rest, RestSettings},
-};
+use welltrack_api::jwt::Role;
+use welltrack_local::rest::{Rest, RestSettings};
 
 const STAGE: &str = r#"
     create table public.gw_things (id int primary key, "odd name" text, plain text default 'default');
@@ -20,7 +18,7 @@ async fn start(database: &Database) -> Rest {
     database.admin().await.batch_execute(STAGE).await.expect("the stage is set");
     let settings = RestSettings {
         db_url: database.url("authenticator").into(),
-        jwt: jwt_settings(),
+        verifier: verifier(),
         max_rows: Some(2),
         pool_size: 2,
     };

@@ -14,7 +14,7 @@ use ring::{
 };
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
-use welltrack_gateway::jwt::{
+use welltrack_api::jwt::{
     Caller, JwtError, JwtSettings, Role, SettingsError, Verifier, bearer, missing_authorization,
 };
 
