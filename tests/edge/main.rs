@@ -7,6 +7,7 @@ mod connections;
 mod limits;
 mod logs;
 mod outgoing;
+mod queue;
 mod reload;
 mod requests;
 mod settings;

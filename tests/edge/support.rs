@@ -151,6 +151,15 @@ impl Setup {
         (done.status.success(), String::from_utf8_lossy(&done.stderr).into_owned())
     }
 
+    /// `queue` with these arguments, in the host's environment: whether it is content, and what it writes to either output.
+    pub(crate) fn queue(&self, arguments: &[&str]) -> (bool, String, String) {
+        let mut command = Command::new(PROGRAM.expect("cargo builds it for these tests"));
+        command.arg("queue").args(arguments).env_clear().envs(self.variables.iter().cloned());
+        let done = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (done.status.success(), text(done.stdout), text(done.stderr))
+    }
+
     /// What a start says that fails.
     pub(crate) fn serve_fails(&self) -> String {
         let done = self.command("serve").output().unwrap();
@@ -331,22 +340,33 @@ pub(crate) async fn somebody() -> std::net::SocketAddr {
     address
 }
 
-/// An empty database of one's own.
+/// A database of one's own.
 pub(crate) struct Database {
     admin: String,
     name: String,
 }
 
 impl Database {
-    /// Makes one, with `sql` in it.
+    /// Makes one, with nothing but `sql` in it.
     pub(crate) async fn with(sql: &str) -> Self {
+        Self::of("template1", sql).await
+    }
+
+    /// Makes one with the project's schema, and `sql` in it.
+    pub(crate) async fn migrated(sql: &str) -> Self {
+        let template = std::env::var("WELLTRACK_TEST_TEMPLATE")
+            .expect("WELLTRACK_TEST_TEMPLATE names the database that the migrations made");
+        Self::of(&template, sql).await
+    }
+
+    async fn of(template: &str, sql: &str) -> Self {
         let admin =
             std::env::var("WELLTRACK_TEST_ADMIN_URL").expect("WELLTRACK_TEST_ADMIN_URL names a cluster");
         let name = format!("edge_{}", uuid::Uuid::new_v4().simple());
         let database = Self { admin, name };
         connect(&database.admin)
             .await
-            .batch_execute(&format!("create database {}", database.name))
+            .batch_execute(&format!("create database {} template {template}", database.name))
             .await
             .unwrap();
         database.run(sql).await;

@@ -68,14 +68,12 @@ async fn is_ready(host: &Host) -> bool {
 }
 
 /// A host that reaches the database under `name` and trusts `authority`.
-fn host(database: &Database, name: &str, authority: &Authority) -> Host {
+fn host(database: &Database, name: &str, authority: &Authority) -> Setup {
     let setup = Setup::new(LISTENING);
     let file = setup.component("authority").with_extension("pem");
     fs::write(&file, &authority.certificate).unwrap();
     let url = database.url("authenticator").replace("127.0.0.1", name);
-    setup
-        .variable("SUPABASE_DB_URL", &format!("{url}?sslmode=verify-full&sslrootcert={}", file.display()))
-        .start()
+    setup.variable("SUPABASE_DB_URL", &format!("{url}?sslmode=verify-full&sslrootcert={}", file.display()))
 }
 
 // One test: the cluster has one certificate at a time.
@@ -85,7 +83,7 @@ async fn a_database_has_to_prove_its_name_and_is_then_spoken_to_over_tls_alone()
     let (trusted, other) = (Authority::new(), Authority::new());
     trusted.certify(&database, "127.0.0.1").await;
 
-    let host_on_tls = host(&database, "127.0.0.1", &trusted);
+    let host_on_tls = host(&database, "127.0.0.1", &trusted).start();
     let served = tokio::time::timeout(PATIENCE, async {
         // The cluster takes its certificate a moment after it is told to.
         while !is_ready(&host_on_tls).await || connections(&database).await.0 < 2 {
@@ -108,12 +106,19 @@ async fn a_database_has_to_prove_its_name_and_is_then_spoken_to_over_tls_alone()
     });
     cancelled.await.expect("the statement is cancelled");
     assert_eq!(connections(&database).await.1, 0);
+    let (_, _, notes) = host_on_tls.setup.queue(&["list"]);
+    assert!(
+        notes.contains("apply the migrations"),
+        "the operator's way is connected, to an empty database: {notes}"
+    );
     drop(host_on_tls);
 
     for (name, authority, why) in
         [("127.0.0.1", &other, "BadSignature"), ("localhost", &trusted, "not valid for name")]
     {
-        let refusing = host(&database, name, authority);
+        let (_, _, notes) = host(&database, name, authority).queue(&["list"]);
+        assert!(notes.contains("can't connect to the database") && notes.contains(why), "{notes}");
+        let refusing = host(&database, name, authority).start();
         refusing.logged(|line| line.contains("notifications is lost") && line.contains(why));
         assert!(!is_ready(&refusing).await, "{why}");
     }

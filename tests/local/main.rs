@@ -48,9 +48,9 @@ async fn a_local_host_serves_rest_and_auth_beside_the_functions() {
 #[test]
 fn a_local_host_starts_with_nothing_set() {
     let names = ["URL", "ANON_KEY", "SERVICE_ROLE_KEY", "JWT_SECRET", "DB_URL"];
-    let setup = names.iter().fold(Setup::new("[functions.hostile]\n"), |setup, name| {
-        setup.without(&format!("SUPABASE_{name}"))
-    });
+    let setup = names
+        .iter()
+        .fold(Setup::new("[functions.hostile]\n"), |setup, name| setup.without(&format!("SUPABASE_{name}")));
     let (content, text) = setup.check();
     assert!(content, "{text}");
 }

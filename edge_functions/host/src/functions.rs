@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
 use notify::Watcher;
 use tokio::sync::mpsc;
 
+use crate::error::{Chain, LoadError, SettingsError, StartError};
 use crate::metrics::Metrics;
 use crate::runtime::{Common, Function, REASONS, Runtime};
 use crate::settings::{self, Environment, Settings};
@@ -27,12 +27,11 @@ const SETTLED: Duration = Duration::from_millis(100);
 /// # Errors
 ///
 /// When the folder can't be read.
-pub(crate) fn components_in(folder: &Path) -> Result<Vec<String>> {
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("can't read the folder {}", folder.display()))?;
+pub(crate) fn components_in(folder: &Path) -> Result<Vec<String>, SettingsError> {
+    let unreadable = |error| SettingsError::unreadable(folder, error);
     let mut names = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
         if path.extension().is_some_and(|extension| extension == "wasm")
             && let Some(name) = path.file_stem().and_then(|name| name.to_str())
         {
@@ -79,7 +78,7 @@ impl Functions {
         environment: &Environment,
         metrics: &Metrics,
         common: &Common,
-    ) -> Result<Self> {
+    ) -> Result<Self, StartError> {
         let versions = settings
             .enabled()
             .map(|(name, _)| (name.to_owned(), Version::of(&file_of(folder, name))))
@@ -100,9 +99,8 @@ impl Functions {
         let mut by_name = BTreeMap::new();
         for (name, function, component) in components {
             let component = component
-                .map_err(|_| anyhow::anyhow!("the compiler panicked"))
-                .flatten()
-                .with_context(|| format!("can't load {}", file_of(folder, name).display()))?;
+                .unwrap_or(Err(LoadError::Panicked))
+                .map_err(|error| StartError::Component(file_of(folder, name).display().to_string(), error))?;
             let function = Function::new(
                 name,
                 function.clone(),
@@ -132,7 +130,7 @@ impl Functions {
     /// # Errors
     ///
     /// When the folder can't be watched.
-    pub(crate) async fn watch(&self) -> Result<()> {
+    pub(crate) async fn watch(&self) -> Result<(), notify::Error> {
         let (changed, mut changes) = mpsc::channel(1);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.is_ok_and(|event| !event.kind.is_access()) {
@@ -161,16 +159,15 @@ impl Functions {
 
     async fn reload(&self, function: &Function, file: PathBuf) {
         let runtime = Arc::clone(&self.runtime);
-        let loaded =
-            tokio::task::spawn_blocking(move || runtime.load(&file)).await.context("the compiler panicked");
-        match loaded.flatten() {
+        let loaded = tokio::task::spawn_blocking(move || runtime.load(&file)).await;
+        match loaded.unwrap_or(Err(LoadError::Panicked)) {
             Ok(component) => {
                 function.replace(component);
                 tracing::info!(function = function.name(), "reloaded");
             }
             Err(error) => tracing::error!(
                 function = function.name(),
-                error = format!("{error:#}"),
+                error = %Chain(&error),
                 "the new component can't be loaded; the old one serves on"
             ),
         }

@@ -7,9 +7,11 @@
 use std::io::IsTerminal;
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+
+use crate::error::StartError;
 
 /// The form of a line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -38,13 +40,15 @@ pub(crate) enum Level {
 /// # Errors
 ///
 /// When there is one already.
-pub(crate) fn start(form: Form, level: Level, directives: &[&str]) -> Result<()> {
+pub(crate) fn start(form: Form, level: Level, directives: &[&str]) -> Result<(), StartError> {
     let level = format!("{level:?}").to_lowercase();
-    let mut filter = EnvFilter::from_str(&format!("warn,welltrack_edge={level},welltrack_api={level}"))?;
+    let illegal = |error: ParseError| StartError::Log(error.into());
+    let mut filter = EnvFilter::from_str(&format!("warn,welltrack_edge={level},welltrack_api={level}"))
+        .map_err(illegal)?;
     // These report every fault of a guest or a client in words of their own; the host reports it in its.
     let quiet = ["wasmtime_wasi_http=error", "wasmtime_wasi=error", "tokio_postgres=error"];
     for directive in quiet.iter().chain(directives) {
-        filter = filter.add_directive(directive.parse()?);
+        filter = filter.add_directive(directive.parse().map_err(illegal)?);
     }
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -55,6 +59,5 @@ pub(crate) fn start(form: Form, level: Level, directives: &[&str]) -> Result<()>
         Form::Text => lines.try_init(),
         Form::Json => lines.json().flatten_event(true).try_init(),
     }
-    .map_err(anyhow::Error::from_boxed)
-    .context("can't start the log")
+    .map_err(StartError::Log)
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,6 +18,7 @@ use welltrack_api::Address;
 use welltrack_api::jwt::{self, JwtSettings, Role, Verifier};
 use welltrack_api::rpc;
 
+use crate::error::{Chain, StartError};
 use crate::functions::{Functions, components_in};
 use crate::metrics::Metrics;
 use crate::routes::{self, Host};
@@ -27,7 +27,6 @@ use crate::server::Server;
 use crate::settings::{Environment, Settings};
 use crate::stand_ins::{Project, StandIns};
 use crate::{Options, ServeOptions, logs, triggers};
-
 
 /// All that was read and loaded, before anything runs.
 struct Loaded {
@@ -47,7 +46,7 @@ struct Loaded {
 /// # Errors
 ///
 /// What would stop a start, in one message.
-pub fn check(options: &Options, stand_ins: Option<&dyn StandIns>) -> Result<()> {
+pub fn check(options: &Options, stand_ins: Option<&dyn StandIns>) -> Result<(), StartError> {
     runtime()?.block_on(async {
         start_log(options, stand_ins)?;
         let loaded = load(options, stand_ins, SocketAddr::from(([127, 0, 0, 1], 54321))).await?;
@@ -61,24 +60,24 @@ pub fn check(options: &Options, stand_ins: Option<&dyn StandIns>) -> Result<()> 
 /// # Errors
 ///
 /// What stops the start, in one message: settings, components, the address, the service key, a stand-in.
-pub fn serve(options: &ServeOptions, stand_ins: Option<&dyn StandIns>) -> Result<()> {
+pub fn serve(options: &ServeOptions, stand_ins: Option<&dyn StandIns>) -> Result<(), StartError> {
     let began = Instant::now();
     runtime()?.block_on(async {
         start_log(&options.common, stand_ins)?;
-        ensure!(
-            stand_ins.is_none() || options.listen.ip().is_loopback(),
-            "a local host hands out keys that everybody knows, so it listens on this machine only: {} is not",
-            options.listen
-        );
+        if stand_ins.is_some() && !options.listen.ip().is_loopback() {
+            return Err(StartError::NotThisMachine(options.listen));
+        }
         raise_open_files();
         // Who comes before all is loaded waits in the listener's queue.
         let listener = TcpListener::bind(options.listen)
             .await
-            .with_context(|| format!("can't listen on {}", options.listen))?;
+            .map_err(|error| StartError::Listen(options.listen, error))?;
         let address = listener.local_addr()?;
         let loaded = load(&options.common, stand_ins, address).await?;
         let beside = match stand_ins {
-            Some(stand_ins) => stand_ins.start(loaded.project(&options.common)?).await?,
+            Some(stand_ins) => {
+                stand_ins.start(loaded.project(&options.common)).await.map_err(StartError::StandIns)?
+            }
             None => Router::new(),
         };
         let names: Vec<_> = loaded.functions.iter().map(|function| function.name()).collect();
@@ -93,24 +92,28 @@ pub fn serve(options: &ServeOptions, stand_ins: Option<&dyn StandIns>) -> Result
     })
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     // reqwest is built without a provider of its own; this is the first thing that runs.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
-fn start_log(options: &Options, stand_ins: Option<&dyn StandIns>) -> Result<()> {
+fn start_log(options: &Options, stand_ins: Option<&dyn StandIns>) -> Result<(), StartError> {
     logs::start(options.log, options.log_level, stand_ins.map_or(&[], StandIns::log_directives))
 }
 
 /// Reads and loads everything for a host at `address`.
-async fn load(options: &Options, stand_ins: Option<&dyn StandIns>, address: SocketAddr) -> Result<Loaded> {
+async fn load(
+    options: &Options,
+    stand_ins: Option<&dyn StandIns>,
+    address: SocketAddr,
+) -> Result<Loaded, StartError> {
     let components = components_in(&options.components)?;
     let settings = Settings::read(&options.config, &components)?;
     let defaults = stand_ins.map(|local| local.defaults(address)).unwrap_or_default();
     let environment = Environment::read(options.env_file.as_deref(), &defaults)?;
     let verifier = Arc::new(Verifier::new(jwt_settings(&environment))?);
-    let connections = usize::try_from(settings.host.database_connections.0)?;
+    let connections = settings.host.database_connections.to_usize();
     let shared = settings.host.shared_commits.iter().map(|name| name.0.clone()).collect();
     let database = Address::parse(environment.database.expose())?;
     let rpc = rpc::Pool::connect(environment.database.expose(), connections).await?.sharing(shared);
@@ -124,10 +127,10 @@ async fn load(options: &Options, stand_ins: Option<&dyn StandIns>, address: Sock
     let metrics = Arc::new(Metrics::default());
     let alive = TaskTracker::new();
     let memory = settings.enabled().map(|(_, function)| function.limits.memory()).max().unwrap_or(1 << 20);
-    let instances = u32::try_from(settings.host.max_instances.0)?;
+    let instances = settings.host.max_instances.to_u32();
     let runtime = Arc::new(Runtime::new(options.cache.as_deref(), instances, memory)?);
     let common = Common {
-        instances: Arc::new(Semaphore::new(usize::try_from(instances)?)),
+        instances: Arc::new(Semaphore::new(settings.host.max_instances.to_usize())),
         outside: Arc::clone(&outside),
         alive: alive.clone(),
     };
@@ -146,22 +149,28 @@ fn jwt_settings(environment: &Environment) -> JwtSettings {
 
 impl Loaded {
     /// What the stand-ins are told.
-    fn project<'a>(&'a self, options: &'a Options) -> Result<Project<'a>> {
-        Ok(Project {
+    fn project<'a>(&'a self, options: &'a Options) -> Project<'a> {
+        Project {
             config: &options.config,
             environment: &self.environment,
             verifier: &self.verifier,
-            database_connections: u32::try_from(self.settings.host.database_connections.0)?,
-        })
+            database_connections: self.settings.host.database_connections.to_u32(),
+        }
     }
 }
 
-async fn run(loaded: Loaded, beside: Router, listener: TcpListener, grace: Duration) -> Result<()> {
+async fn run(
+    loaded: Loaded,
+    beside: Router,
+    listener: TcpListener,
+    grace: Duration,
+) -> Result<(), StartError> {
     let Loaded { settings, environment, functions, outside, verifier, rpc, database, metrics, alive } =
         loaded;
-    let service = verifier.verify(environment.service_key.expose());
-    let service = service.context("SUPABASE_SERVICE_ROLE_KEY is no token of this project")?;
-    ensure!(service.role == Role::ServiceRole, "SUPABASE_SERVICE_ROLE_KEY is not the service role's");
+    let service = verifier.verify(environment.service_key.expose()).map_err(StartError::ServiceKey)?;
+    if service.role != Role::ServiceRole {
+        return Err(StartError::ServiceRole);
+    }
     let host = Arc::new(Host {
         functions: Arc::clone(&functions),
         verifier,
@@ -178,7 +187,7 @@ async fn run(loaded: Loaded, beside: Router, listener: TcpListener, grace: Durat
     let watching = tokio::spawn(async move {
         if let Err(error) = functions.watch().await {
             tracing::error!(
-                error = format!("{error:#}"),
+                error = %Chain(&error),
                 "the components are not watched: changes wait for a start"
             );
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::Router;
 use welltrack_api::jwt::Verifier;
 
+use crate::error::Cause;
 use crate::settings::{Environment, HostRule};
 
 /// The services of Supabase that a local host runs itself. `welltrack-edge` has none.
@@ -31,7 +32,7 @@ pub trait StandIns: Sync {
 }
 
 /// The future of [`StandIns::start`].
-pub type Starting<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Router>> + Send + 'a>>;
+pub type Starting<'a> = Pin<Box<dyn Future<Output = Result<Router, Cause>> + Send + 'a>>;
 
 /// The project that a host serves.
 pub struct Project<'a> {

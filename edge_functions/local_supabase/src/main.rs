@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use welltrack_edge::{HostRule, Options, ServeOptions};
+use welltrack_edge::{HostRule, Options, QueueOptions, ServeOptions};
 use welltrack_local::LocalSupabase;
 
 /// Runs WASM edge functions, and what apps need of Supabase beside them, on this machine.
@@ -34,6 +35,8 @@ enum Action {
         #[command(flatten)]
         local: LocalOptions,
     },
+    /// Looks after providers' events that could not be processed: list, show, replay, discard.
+    Queue(QueueOptions),
 }
 
 #[derive(Args)]
@@ -50,15 +53,24 @@ impl From<LocalOptions> for LocalSupabase {
 }
 
 fn main() -> ExitCode {
-    let done = match Command::parse().action {
-        Action::Serve { options, local } => welltrack_edge::serve(&options, Some(&LocalSupabase::from(local))),
-        Action::Check { options, local } => welltrack_edge::check(&options, Some(&LocalSupabase::from(local))),
-    };
-    match done {
+    match run(Command::parse().action) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("welltrack-local: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(action: Action) -> Result<()> {
+    match action {
+        Action::Serve { options, local } => {
+            welltrack_edge::serve(&options, Some(&LocalSupabase::from(local)))?;
+        }
+        Action::Check { options, local } => {
+            welltrack_edge::check(&options, Some(&LocalSupabase::from(local)))?;
+        }
+        Action::Queue(options) => welltrack_edge::queue(&options)?,
+    }
+    Ok(())
 }

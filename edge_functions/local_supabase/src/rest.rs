@@ -69,8 +69,10 @@ impl Rest {
     pub async fn start(settings: RestSettings) -> Result<Self, StartError> {
         let app =
             Builder::new(config(&settings), Host::SERVER).build().await.map_err(StartError::Postrust)?;
-        let router = Router::new()
-            .nest("/rest/v1", app.router.layer(middleware::from_fn_with_state(settings.verifier, as_postgrest)));
+        let router = Router::new().nest(
+            "/rest/v1",
+            app.router.layer(middleware::from_fn_with_state(settings.verifier, as_postgrest)),
+        );
         Ok(Self { router })
     }
 

@@ -83,6 +83,11 @@ pub fn build_local(layout: &Layout) -> Result<(PathBuf, PathBuf)> {
     build_host(layout, Profile::Host, "welltrack_local", LOCAL)
 }
 
+/// The local stack's program by itself.
+pub fn local_program(layout: &Layout) -> Result<PathBuf> {
+    program(layout, Profile::Host, "welltrack_local", LOCAL)
+}
+
 fn build_host(layout: &Layout, profile: Profile, package: &str, name: &str) -> Result<(PathBuf, PathBuf)> {
     let components = functions::ensure(layout)?;
     let program = ui::step("Building the edge host (the first time takes minutes)", || {

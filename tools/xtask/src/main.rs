@@ -74,9 +74,11 @@ enum Command {
         args: Vec<String>,
     },
     /// Look after providers' events that could not be processed: list, show, replay, discard
+    #[command(disable_help_flag = true)]
     Queue {
-        #[command(subcommand)]
-        command: queue::Queue,
+        /// What `welltrack-edge queue` takes, such as `list --source garmin`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
     },
     /// Show the main job: people sign up, readings come in from phones and providers, baselines, scores and forecasts come out
     Demo,
@@ -157,7 +159,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Status => dev::status(&layout),
         Command::Reset => dev::reset(&layout),
         Command::Psql { args } => dev::psql(layout, &args),
-        Command::Queue { command } => queue::run(&layout, &command),
+        Command::Queue { args } => queue::run(&layout, &args),
         Command::Functions { guests } => functions::run(&layout, guests),
         Command::Demo => demo::run(&dev::dev(layout)?),
         Command::Report { person, out } => report::run(&dev::dev(layout)?, person.as_deref(), out),

@@ -10,7 +10,6 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{
     Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
@@ -18,6 +17,7 @@ use wasmtime::{
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use super::guest::Guest;
+use crate::error::{LoadError, StartError};
 
 /// How often running code is interrupted to look at its clock, and to let others run: the grain of the processor limit.
 const TICK: Duration = Duration::from_millis(10);
@@ -38,7 +38,11 @@ impl Runtime {
     /// # Errors
     ///
     /// When others can write to `cache`, or the machine can't give the address space.
-    pub(crate) fn new(cache: Option<&Path>, max_instances: u32, max_memory: usize) -> Result<Self> {
+    pub(crate) fn new(
+        cache: Option<&Path>,
+        max_instances: u32,
+        max_memory: usize,
+    ) -> Result<Self, StartError> {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(max_instances)
             .total_core_instances(max_instances.saturating_mul(8))
@@ -58,13 +62,13 @@ impl Runtime {
             .epoch_interruption(true)
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
             .cache(cache.map(open_cache).transpose()?);
-        let engine = Engine::new(&config)?;
+        let engine = Engine::new(&config).map_err(refused)?;
 
         let mut linker = Linker::new(&engine);
         // Files and sockets are linked too, because the standard library of a guest asks for them; each guest gets a context
         // without any folder, and with no address that it may connect to.
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(refused)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).map_err(refused)?;
 
         let clock = engine.weak();
         thread::Builder::new().name("ticks".to_owned()).spawn(move || {
@@ -82,29 +86,28 @@ impl Runtime {
     /// # Errors
     ///
     /// When the file is no component of the world `wasi:http/proxy` (WASI 0.2).
-    pub(crate) fn load(&self, file: &Path) -> Result<ProxyPre<Guest>> {
-        let component = Component::from_file(&self.engine, file)?;
-        let linked = self.linker.instantiate_pre(&component)?;
-        ProxyPre::new(linked)
-            .map_err(anyhow::Error::from)
-            .context("it does not export wasi:http/incoming-handler 0.2")
+    pub(crate) fn load(&self, file: &Path) -> Result<ProxyPre<Guest>, LoadError> {
+        let unusable = |error: wasmtime::Error| LoadError::Component(error.into());
+        let component = Component::from_file(&self.engine, file).map_err(unusable)?;
+        let linked = self.linker.instantiate_pre(&component).map_err(unusable)?;
+        ProxyPre::new(linked).map_err(|error| LoadError::World(error.into()))
     }
 }
 
+fn refused(error: wasmtime::Error) -> StartError {
+    StartError::Engine(error.into())
+}
+
 /// Compiled code is run as it is found, so whoever can write it rules the host.
-fn open_cache(folder: &Path) -> Result<Cache> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .with_context(|| format!("can't make the cache {}", folder.display()))?;
-    let found = fs::metadata(folder)?;
-    ensure!(
-        found.uid() == nix::unistd::geteuid().as_raw() && found.mode() & 0o022 == 0,
-        "the cache {} can be written by others: make it this user's own, with mode 0700",
-        folder.display()
-    );
+fn open_cache(folder: &Path) -> Result<Cache, StartError> {
+    let name = folder.display().to_string();
+    let unusable = |error: std::io::Error| StartError::Cache(name.clone(), error.into());
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
+    let found = fs::metadata(folder).map_err(unusable)?;
+    if found.uid() != nix::unistd::geteuid().as_raw() || found.mode() & 0o022 != 0 {
+        return Err(StartError::OpenCache(name));
+    }
     let mut config = CacheConfig::new();
-    config.with_directory(fs::canonicalize(folder)?);
-    Ok(Cache::new(config)?)
+    config.with_directory(fs::canonicalize(folder).map_err(unusable)?);
+    Cache::new(config).map_err(|error| StartError::Cache(name, error.into()))
 }

@@ -26,6 +26,7 @@ use welltrack_core::limits::RPC_BODY_BYTES;
 use self::client::Client;
 use super::call::Function;
 use crate::REQUEST_ID;
+use crate::error::{SettingsError, StartError};
 use crate::settings::{HostRule, plain_host};
 
 /// Everything beyond an instance that all functions share.
@@ -78,9 +79,8 @@ impl Outside {
         rpc: rpc::Pool,
         local: bool,
         local_hosts: Vec<HostRule>,
-    ) -> anyhow::Result<Self> {
-        let origin = url.parse().ok().as_ref().and_then(Origin::of);
-        let origin = origin.ok_or_else(|| anyhow::anyhow!("SUPABASE_URL is no URL"))?;
+    ) -> Result<Self, StartError> {
+        let origin = url.parse().ok().as_ref().and_then(Origin::of).ok_or(SettingsError::Url)?;
         let trusted = local_hosts.iter().map(|rule| rule.host().to_owned()).chain([origin.host.clone()]);
         let client = Client::new(trusted.collect())?;
         Ok(Self { origin, client, verifier, rpc, router: OnceLock::new(), local_hosts, local })

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
 use welltrack_api::Secret;
+
+use crate::error::SettingsError;
 
 /// The environment of the host.
 #[derive(Clone, Debug)]
@@ -33,38 +34,23 @@ impl Environment {
     /// # Errors
     ///
     /// Where the file can't be read, or a variable is missing or not of its form.
-    pub(crate) fn read(file: Option<&Path>, defaults: &[(&str, String)]) -> Result<Self> {
-        let mut variables = BTreeMap::new();
-        if let Some(file) = file {
-            let lines =
-                dotenvy::from_path_iter(file).with_context(|| format!("can't read {}", file.display()))?;
-            for line in lines {
-                // The text of the error would show the line, and so perhaps a secret.
-                let (name, value) = line
-                    .map_err(|_| anyhow::anyhow!("{} is not a list of NAME=value lines", file.display()))?;
-                variables.insert(name, value);
-            }
-        }
-        variables.extend(
-            std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        );
-        Self::from_variables(variables, defaults)
+    pub(crate) fn read(file: Option<&Path>, defaults: &[(&str, String)]) -> Result<Self, SettingsError> {
+        Self::from_variables(variables(file)?, defaults)
     }
 
-    fn from_variables(mut variables: BTreeMap<String, String>, defaults: &[(&str, String)]) -> Result<Self> {
+    fn from_variables(
+        mut variables: BTreeMap<String, String>,
+        defaults: &[(&str, String)],
+    ) -> Result<Self, SettingsError> {
         variables.retain(|_, value| !value.is_empty());
         for (name, value) in defaults {
             variables.entry((*name).to_owned()).or_insert_with(|| value.clone());
         }
-        let mut take = |name: &str| match variables.remove(name) {
-            Some(value) => Ok(value),
-            None => bail!("{name} is not set (in the environment, or the file of --env-file)"),
-        };
+        let mut take = |name: &'static str| variables.remove(name).ok_or(SettingsError::Missing(name));
         let url = take("SUPABASE_URL")?.trim_end_matches('/').to_owned();
-        let parsed: http::Uri = url.parse().context("SUPABASE_URL is no URL")?;
+        let parsed: http::Uri = url.parse().map_err(|_| SettingsError::Url)?;
         if !matches!(parsed.scheme_str(), Some("http" | "https")) || parsed.path() != "/" {
-            bail!("SUPABASE_URL must be http(s)://host[:port], without a path");
+            return Err(SettingsError::Url);
         }
         Ok(Self {
             anon_key: take("SUPABASE_ANON_KEY")?.into(),
@@ -84,6 +70,28 @@ impl Environment {
     }
 }
 
+/// All variables of the process's environment and, behind them, of `file`.
+///
+/// # Errors
+///
+/// Where the file can't be read or is no list of NAME=value lines.
+pub(crate) fn variables(file: Option<&Path>) -> Result<BTreeMap<String, String>, SettingsError> {
+    let mut variables = BTreeMap::new();
+    if let Some(file) = file {
+        let lines = dotenvy::from_path_iter(file).map_err(|error| SettingsError::unreadable(file, error))?;
+        for line in lines {
+            // The text of the error would show the line, and so perhaps a secret.
+            let (name, value) = line.map_err(|_| SettingsError::EnvFile(file.display().to_string()))?;
+            variables.insert(name, value);
+        }
+    }
+    variables.extend(
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    );
+    Ok(variables)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,7 +105,7 @@ mod tests {
     ];
 
     /// Reads `pairs`, with `http://x.example` in place of everything else that must be set.
-    fn read(pairs: &[(&str, &str)]) -> Result<Environment> {
+    fn read(pairs: &[(&str, &str)]) -> Result<Environment, SettingsError> {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Environment::from_variables(pairs.collect(), &ALL.map(|name| (name, "http://x.example".to_owned())))
     }
@@ -105,7 +113,10 @@ mod tests {
     #[test]
     fn a_default_fills_in_what_is_missing_or_empty_and_nothing_else() {
         let environment = read(&[("SUPABASE_URL", "http://a.example"), ("SUPABASE_ANON_KEY", "")]).unwrap();
-        assert_eq!((environment.url.as_str(), environment.anon_key.expose()), ("http://a.example", "http://x.example"));
+        assert_eq!(
+            (environment.url.as_str(), environment.anon_key.expose()),
+            ("http://a.example", "http://x.example")
+        );
         let alone = [("SUPABASE_URL".to_owned(), "https://x.example".to_owned())];
         let error = Environment::from_variables(alone.into(), &[]).unwrap_err();
         assert!(error.to_string().contains("SUPABASE_ANON_KEY is not set"), "{error}");
@@ -113,8 +124,7 @@ mod tests {
 
     #[test]
     fn debug_shows_no_secret() {
-        let environment =
-            read(&[("SUPABASE_DB_URL", "postgres://planted"), ("A_TOKEN", "planted")]).unwrap();
+        let environment = read(&[("SUPABASE_DB_URL", "postgres://planted"), ("A_TOKEN", "planted")]).unwrap();
         assert!(!format!("{environment:?}").contains("planted"));
         assert_eq!(environment.secret("A_TOKEN").unwrap().expose(), "planted");
     }

@@ -13,12 +13,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use welltrack_core::limits::{DEFAULT_BODY_MIB, LARGEST_BODY_MIB};
 
+use crate::error::SettingsError;
+
 pub use environment::Environment;
-pub use values::HostRule;
+pub(crate) use environment::variables;
+pub use values::{HostRule, ValueError};
 pub(crate) use values::{Schedule, SecretName, SqlName, Within, plain_host};
 
 /// What the start needs to know of the two files.
@@ -212,7 +214,7 @@ impl Settings {
     /// # Errors
     ///
     /// Where a file can't be read or holds what is not legal, with file, line and the legal values.
-    pub(crate) fn read(config: &Path, components: &[String]) -> Result<Self> {
+    pub(crate) fn read(config: &Path, components: &[String]) -> Result<Self, SettingsError> {
         let gates = Source::read(config)?;
         let limits_path = config.with_file_name("functions.toml");
         let limits =
@@ -227,13 +229,13 @@ impl Settings {
             match functions.get_mut(name.get_ref()) {
                 Some(function) => function.gate = gate,
                 None if !gate.enabled => {}
-                None => bail!(gates.unknown_function(&name, components)),
+                None => return Err(gates.unknown_function(&name, components)),
             }
         }
         for (name, section) in limit_sections {
             match functions.get_mut(name.get_ref()) {
                 Some(function) => function.limits = section,
-                None => bail!(limits.unknown_function(&name, components)),
+                None => return Err(limits.unknown_function(&name, components)),
             }
         }
         Ok(Self { host, functions })
@@ -255,8 +257,8 @@ struct Source {
 }
 
 impl Source {
-    fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+    fn read(path: &Path) -> Result<Self, SettingsError> {
+        let text = std::fs::read_to_string(path).map_err(|error| SettingsError::unreadable(path, error))?;
         Ok(Self { path: path.to_owned(), text })
     }
 
@@ -264,26 +266,26 @@ impl Source {
         Self { path, text: String::new() }
     }
 
-    fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
+    fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, SettingsError> {
         toml::from_str(&self.text)
-            .map_err(|error| anyhow::anyhow!(self.at(error.span().unwrap_or_default(), error.message())))
+            .map_err(|error| self.illegal(error.span().unwrap_or_default(), error.message()))
     }
 
-    fn unknown_function(&self, name: &toml::Spanned<String>, components: &[String]) -> String {
+    fn unknown_function(&self, name: &toml::Spanned<String>, components: &[String]) -> SettingsError {
         let text = format!(
             "no component for the function `{}`; there are: {}",
             name.get_ref(),
             if components.is_empty() { "none".to_owned() } else { components.join(", ") }
         );
-        self.at(name.span(), text)
+        self.illegal(name.span(), text)
     }
 
     /// `file:line: message`, and the line itself.
-    fn at(&self, span: Range<usize>, message: impl fmt::Display) -> String {
+    fn illegal(&self, span: Range<usize>, message: impl fmt::Display) -> SettingsError {
         let before = self.text.get(..span.start).unwrap_or(&self.text);
         let line = before.matches('\n').count();
         let shown = self.text.lines().nth(line).unwrap_or_default().trim();
-        format!("{}:{}: {message}\n    {shown}", self.path.display(), line + 1)
+        SettingsError::Illegal(format!("{}:{}: {message}\n    {shown}", self.path.display(), line + 1))
     }
 }
 

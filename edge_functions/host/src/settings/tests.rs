@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn read(config: &str, functions: &str) -> Result<Settings> {
+fn read(config: &str, functions: &str) -> Result<Settings, SettingsError> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("config.toml"), config).unwrap();
     std::fs::write(folder.path().join("functions.toml"), functions).unwrap();

@@ -9,9 +9,26 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, de};
 
+/// A value that is not legal, and what is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ValueError(String);
+
 /// A whole number from `MIN` to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Within<const MIN: u64, const MAX: u64>(pub(crate) u64);
+
+impl<const MIN: u64, const MAX: u64> Within<MIN, MAX> {
+    /// The number where a library asks for this type; no range of a setting reaches beyond it.
+    pub(crate) fn to_usize(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+
+    /// The same in 32 bits.
+    pub(crate) fn to_u32(self) -> u32 {
+        u32::try_from(self.0).unwrap_or(u32::MAX)
+    }
+}
 
 impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Within<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -48,13 +65,15 @@ impl Schedule {
 }
 
 impl FromStr for Schedule {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         let legal = "expected five fields of cron in UTC, such as \"*/5 * * * *\"";
         if text.split_whitespace().count() != 5 {
-            return Err(format!("`{text}` is no schedule: {legal}"));
+            return Err(ValueError(format!("`{text}` is no schedule: {legal}")));
         }
-        text.parse().map(Self).map_err(|error| format!("`{text}` is no schedule ({error}): {legal}"))
+        text.parse()
+            .map(Self)
+            .map_err(|error| ValueError(format!("`{text}` is no schedule ({error}): {legal}")))
     }
 }
 
@@ -80,12 +99,12 @@ impl HostRule {
 }
 
 impl FromStr for HostRule {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         let wrong = || {
-            format!(
+            ValueError(format!(
                 "`{text}` is no host: expected a name or an address and perhaps a port, such as \"api.example.com\" or \"api.example.com:8443\""
-            )
+            ))
         };
         let authority: http::uri::Authority = text.parse().map_err(|_| wrong())?;
         let host = plain_host(authority.host());
@@ -110,15 +129,19 @@ pub(crate) fn plain_host(host: &str) -> String {
 pub(crate) struct SecretName(pub(crate) String);
 
 impl FromStr for SecretName {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         let legal = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
         if text.starts_with("SUPABASE_") {
             // Supabase reserves the prefix too; otherwise a list of secrets could hand out what `service_key` withholds.
-            return Err(format!("`{text}` can't be a secret: names with SUPABASE_ are the host's to give"));
+            return Err(ValueError(format!(
+                "`{text}` can't be a secret: names with SUPABASE_ are the host's to give"
+            )));
         }
         if text.is_empty() || !text.chars().all(legal) || text.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(format!("`{text}` is no name of a secret: expected capitals, digits and _"));
+            return Err(ValueError(format!(
+                "`{text}` is no name of a secret: expected capitals, digits and _"
+            )));
         }
         Ok(Self(text.to_owned()))
     }
@@ -129,11 +152,11 @@ impl FromStr for SecretName {
 pub(crate) struct SqlName(pub(crate) String);
 
 impl FromStr for SqlName {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if text.is_empty() || text.len() > 63 || !text.chars().all(legal) {
-            return Err(format!("`{text}` is no name: expected up to 63 of a-z, 0-9 and _"));
+            return Err(ValueError(format!("`{text}` is no name: expected up to 63 of a-z, 0-9 and _")));
         }
         Ok(Self(text.to_owned()))
     }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use welltrack_api::Address;
 
 use super::Listeners;
+use crate::error::Chain;
 use crate::metrics::Tick;
 
 /// Between two tries to connect: doubles from the first to the last.
@@ -57,8 +58,7 @@ impl Database {
             }
             // With its causes, down to what is wrong with a certificate. What Postgres says of these statements holds no value
             // of a person's; a URL is in none.
-            let error =
-                ended.err().map(|error| format!("{:#}", anyhow::Error::from(error))).unwrap_or_default();
+            let error = ended.err().map(|error| Chain(&error).to_string()).unwrap_or_default();
             tracing::warn!(error, retry_in = ?wait, "the connection for notifications is lost");
             if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 return;

@@ -64,9 +64,8 @@ fn a_token_says_who_signed_in_and_how() {
     with_database(|database| async move {
         let auth = router(&database);
         let session = sign_up(&auth, "Ada@Example.org").await;
-        let caller = verifier()
-            .verify(session["access_token"].as_str().expect("a token"))
-            .expect("a good token");
+        let caller =
+            verifier().verify(session["access_token"].as_str().expect("a token")).expect("a good token");
         assert_eq!(caller.role, Role::Authenticated);
         assert_eq!(caller.subject(), session["user"]["id"].as_str());
         for (claim, value) in [

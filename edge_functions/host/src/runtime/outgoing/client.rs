@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use anyhow::Result;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
@@ -20,6 +19,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
+use crate::error::StartError;
 use crate::runtime::is_public;
 use crate::settings::plain_host;
 
@@ -67,7 +67,7 @@ impl Resolve for PublicOnly {
 
 impl Client {
     /// A client for which `trusted` hosts may be addresses of this machine.
-    pub(super) fn new(trusted: BTreeSet<String>) -> Result<Self> {
+    pub(super) fn new(trusted: BTreeSet<String>) -> Result<Self, StartError> {
         let trusted = Arc::new(trusted);
         let client = reqwest::Client::builder()
             .tls_backend_rustls()
@@ -77,7 +77,8 @@ impl Client {
             .connect_timeout(CONNECT)
             .pool_idle_timeout(Duration::from_secs(60))
             .pool_max_idle_per_host(64)
-            .build()?;
+            .build()
+            .map_err(|error| StartError::Client(error.into()))?;
         Ok(Self { client, trusted })
     }
 
