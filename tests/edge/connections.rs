@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{PATIENCE, Setup};
+use crate::support::{Setup, TEST_TIMEOUT};
 
 const SETTINGS: &str = "[host]\nheader_s = 1\n[functions.hostile]\n";
 
@@ -17,7 +17,7 @@ async fn silent_and_slow_heads_are_cut_while_others_are_served() {
     for client in [&mut silent, &mut slow] {
         let mut answer = Vec::new();
         // The end of the stream, perhaps after a 408: not a client that waits for ever.
-        let read = tokio::time::timeout(PATIENCE, client.read_to_end(&mut answer)).await;
+        let read = tokio::time::timeout(TEST_TIMEOUT, client.read_to_end(&mut answer)).await;
         read.expect("the connection is closed by the host").unwrap();
         assert!(
             answer.is_empty() || answer.starts_with(b"HTTP/1.1 408 "),

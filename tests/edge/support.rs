@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 /// Nothing here takes long; a test that waits longer than this waits for something that doesn't come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Keys of a project that exists in these tests only: HS256 tokens of the two roles, valid until 2034.
 pub(crate) const JWT_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
@@ -187,7 +187,7 @@ impl Setup {
 /// A client with TLS's bare necessities, which keeps no connection: a host that stops must not wait for it.
 pub(crate) fn client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PATIENCE).build().unwrap()
+    Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(TEST_TIMEOUT).build().unwrap()
 }
 
 /// What a host wrote.
@@ -204,7 +204,7 @@ impl Log {
     }
 
     fn wait_for(&self, after: usize, wanted: impl Fn(&str) -> bool) -> String {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TEST_TIMEOUT;
         let mut lines = self.lines.lock().unwrap();
         loop {
             if let Some(line) = lines.iter().skip(after).find(|line| wanted(line)) {
@@ -229,11 +229,6 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// `http://127.0.0.1:port`.
-    pub(crate) fn origin(&self) -> &str {
-        &self.origin
-    }
-
     /// `127.0.0.1:port`.
     pub(crate) fn address(&self) -> &str {
         self.origin.trim_start_matches("http://")

@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use reqwest::Method;
 
 use crate::support::fetch;
-use crate::support::{Database, Host, PATIENCE, SERVICE_KEY, Setup};
+use crate::support::{Database, Host, SERVICE_KEY, Setup, TEST_TIMEOUT};
 
 const LISTENING: &str = "[functions.hello]\nlisten = \"work\"\nfirst_byte_s = 1\n";
 
@@ -84,7 +84,7 @@ async fn a_database_has_to_prove_its_name_and_is_then_spoken_to_over_tls_alone()
     trusted.certify(&database, "127.0.0.1").await;
 
     let host_on_tls = host(&database, "127.0.0.1", &trusted).start();
-    let served = tokio::time::timeout(PATIENCE, async {
+    let served = tokio::time::timeout(TEST_TIMEOUT, async {
         // The cluster takes its certificate a moment after it is told to.
         while !is_ready(&host_on_tls).await || connections(&database).await.0 < 2 {
             tokio::task::yield_now().await;
@@ -99,7 +99,7 @@ async fn a_database_has_to_prove_its_name_and_is_then_spoken_to_over_tls_alone()
         }
     });
     assert_eq!((given_up.0, begun), (504, ()));
-    let cancelled = tokio::time::timeout(PATIENCE, async {
+    let cancelled = tokio::time::timeout(TEST_TIMEOUT, async {
         while at_work(&database).await > 0 {
             tokio::task::yield_now().await;
         }

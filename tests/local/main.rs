@@ -31,7 +31,7 @@ async fn a_local_host_lets_functions_call_the_simulator_it_is_told_of() {
 async fn a_local_host_serves_rest_and_auth_beside_the_functions() {
     let database = Database::with("").await;
     let host = local(&database).start();
-    let url = format!("{}/rest/v1/", host.origin());
+    let url = format!("http://{}/rest/v1/", host.address());
     assert_eq!(
         fetch(&host, "hostile", &url, Some(SERVICE_KEY)).await.0 / 100,
         4,

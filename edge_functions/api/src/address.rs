@@ -1,7 +1,7 @@
 //! Where the database is, and whether it is spoken to over TLS.
 //!
-//! Promises: a database that is not near is spoken to over TLS, and it is the one that the certificates say; a URL never appears
-//! in an error. Stops at certificates of the client: Supabase asks for none.
+//! A database that is not near is spoken to over TLS, and it is the one that the certificates say. A URL never appears in an
+//! error.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -54,10 +54,8 @@ type Stream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 impl Address {
     /// Understands `postgresql://user:password@host:port/database?sslmode=...&sslrootcert=FILE`.
     ///
-    /// With `sslmode=verify-full` (or `require`, or `verify-ca`) the server has to prove its name, by a certificate of
-    /// `sslrootcert` or else by one that the system trusts. With `disable` there is no TLS. A URL that says nothing means
-    /// `disable` where the database is near (a socket, this machine, a private address, a name without a dot, as
-    /// containers have), and `verify-full` elsewhere: no password and no reading crosses the internet in the clear.
+    /// The README of the host says what `sslmode` means. A URL without it means `disable` where the database is near and
+    /// `verify-full` elsewhere, so that no password and no reading crosses the internet in the clear.
     ///
     /// # Errors
     /// [`AddressError`]: not such a URL, another `sslmode`, a file without certificates.

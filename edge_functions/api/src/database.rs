@@ -1,7 +1,6 @@
 //! Pools of connections to Postgres, for the short way and for the stand-in for GoTrue.
 //!
-//! Promises: a connection that broke is not handed out again; a database that is away is asked again at every need. Stops at how
-//! the database is found and spoken to: that is `address`.
+//! A connection that broke is not handed out again. A database that is away is asked again at every need.
 
 use deadpool::managed::{self, Manager, Metrics, QueueMode, RecycleError, RecycleResult, Timeouts};
 use std::{

@@ -1,10 +1,9 @@
 //! Who a bearer token speaks for: HS256 with the project's secret, ES256 and RS256 with the project's key set (JWKS).
 //!
-//! Promises: a key verifies only the algorithm that it was made for, so that neither `alg: none` nor a token signed with a
-//! public key used as a secret can pass; `exp` is checked to the second, `nbf` and `iat` may run 30 s ahead, `aud` must be
-//! ours where a token names one; the role is one of Supabase's three. Stops at sessions: a token that was signed out stays
-//! good until it expires, as with Supabase. Refusals are worded as PostgREST words them, `to_postgrest`, or as Supabase's
-//! functions gateway does, `to_functions`.
+//! A key verifies only the algorithm that it was made for, so that neither `alg: none` nor a token signed with a public key used
+//! as a secret can pass; `exp` is checked to the second, `nbf` and `iat` may run 30 s ahead, `aud` must be ours where a token
+//! names one. The role is one of Supabase's three. A token that was signed out stays good until it expires, as with Supabase.
+//! Refusals are worded as PostgREST words them, `to_postgrest`, or as Supabase's functions gateway does, `to_functions`.
 
 use crate::{
     Secret,

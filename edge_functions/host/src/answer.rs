@@ -1,7 +1,6 @@
 //! Answers that the host gives itself.
 //!
-//! Promises: the form that Supabase's functions gateway uses, `{"code", "message"}`. Stops at functions: what goes to
-//! PostgREST's or GoTrue's paths answers in their forms.
+//! They have the form of Supabase's functions gateway, `{"code", "message"}`.
 
 use axum::body::Body;
 use bytes::Bytes;

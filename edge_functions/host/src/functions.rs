@@ -1,7 +1,6 @@
 //! The functions that are served: loaded from a folder, and loaded again when a file changes.
 //!
-//! Promises: a component that is replaced serves the next call; one that can't be loaded changes nothing but the log. Stops at
-//! the folder's files: which functions there are and what they may do is settled at the start.
+//! A component that is replaced serves the next call. One that can't be loaded changes nothing but the log.
 
 use std::collections::BTreeMap;
 use std::fs;

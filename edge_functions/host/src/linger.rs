@@ -1,9 +1,8 @@
 //! The last words to a client that is still talking.
 //!
-//! Promises: a client whose request is answered before its body has come (413, 503, a function that didn't read) gets to read
-//! that answer. A socket that is closed with bytes in it unread is reset, and a reset throws away what the client has not read yet;
-//! so the host says that it is done, and hears the client out for a while. Stops at connections that end that way: all others
-//! are closed at once.
+//! A client whose request is answered before its body has come (413, 503, a function that didn't read) gets to read that answer.
+//! A socket that is closed with bytes in it unread is reset, and a reset throws away what the client has not read yet. So the
+//! host says that it is done, and hears the client out for a while.
 //!
 //! Source: RFC 9112, section 9.6.
 
@@ -22,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 /// How long a client is heard out that has its answer: long enough for what was under way, no longer for who sends without end.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whether a request on this connection was left before its end.
 #[derive(Clone, Default)]
@@ -122,7 +121,7 @@ impl AsyncWrite for Lingering {
                 return Poll::Ready(Ok(()));
             }
         }
-        let until = connection.until.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        let until = connection.until.get_or_insert_with(|| Box::pin(sleep(LINGER_TIMEOUT)));
         let mut room = [0; 16 << 10];
         loop {
             if until.as_mut().poll(context).is_ready() {

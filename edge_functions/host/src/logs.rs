@@ -1,8 +1,8 @@
 //! What is written to standard error, and what is not.
 //!
-//! Promises: one line for what somebody must know, as text or JSON, with a request's id where there is one. A path or a query
-//! is never written, because providers' secrets stand there, nor a body, nor a token. Other crates may only warn: their
-//! messages can quote URLs, SQL and values. Stops at this process.
+//! An event that an operator must know is one line, as text or JSON, with a request's id where there is one. A path or a query is never
+//! written, because providers' secrets stand there, nor a body, nor a token. Other crates may only warn: their messages can quote
+//! URLs, SQL and values.
 
 use std::io::IsTerminal;
 use std::str::FromStr;

@@ -1,7 +1,6 @@
 //! What Prometheus is told.
 //!
-//! Promises: counts and times per function, never per person or path. Stops at the host: the queue's figures come from the
-//! database when somebody asks for them.
+//! It counts and measures per function, never per person or path.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;

@@ -1,8 +1,7 @@
 //! Which path leads where.
 //!
-//! Promises: `/functions/v1/<name>[/...]` for the functions, `/rest/v1` and `/auth/v1` where stand-ins for the rest of
-//! Supabase run beside them, `/healthz`, `/readyz` and `/metrics` for whoever looks after it; CORS as Supabase's gateway answers it; an id for
-//! every request. Stops at paths: what a function may do is its own settings' to say.
+//! `/functions/v1/<name>[/...]` for the functions; `/rest/v1` and `/auth/v1` where stand-ins for them run; `/healthz`, `/readyz` and
+//! `/metrics` for operators. CORS is answered as Supabase's gateway does, and every request has an id.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use welltrack_api::rpc;
 
 use crate::functions::Functions;
 use crate::metrics::Metrics;
-use crate::runtime::Call;
+use crate::runtime::{self, Call};
 use crate::{REQUEST_ID, answer};
 
 /// How long the database may take to tell the figures of its queue.
@@ -175,7 +174,7 @@ impl Host {
             // A function calls a function: the id goes with the request.
             None => known_id(request.headers()).unwrap_or_default().into(),
         };
-        function.call(Call { request, https, id }).await
+        runtime::call(function, Call { request, https, id }).await
     }
 
     /// The answer to somebody without a valid token.

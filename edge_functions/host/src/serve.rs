@@ -1,7 +1,6 @@
 //! Putting the host together, and taking it apart.
 //!
-//! Promises: a start that can't work stops with one clear message; a stop finishes what runs, within the time it is given.
-//! Stops at order: each part is its own module.
+//! A start that can't work stops with one clear message. A stop finishes what runs, within the time it is given.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use crate::error::{Chain, StartError};
 use crate::functions::{Functions, components_in};
 use crate::metrics::Metrics;
 use crate::routes::{self, Host};
-use crate::runtime::{Common, Outside, Runtime};
+use crate::runtime::{Common, Egress, Runtime};
 use crate::server::Server;
 use crate::settings::{Environment, Settings};
 use crate::stand_ins::{Project, StandIns};
@@ -33,7 +32,7 @@ struct Loaded {
     settings: Settings,
     environment: Environment,
     functions: Arc<Functions>,
-    outside: Arc<Outside>,
+    egress: Arc<Egress>,
     verifier: Arc<Verifier>,
     rpc: rpc::Pool,
     database: Address,
@@ -117,7 +116,7 @@ async fn load(
     let shared = settings.host.shared_commits.iter().map(|name| name.0.clone()).collect();
     let database = Address::parse(environment.database.expose())?;
     let rpc = rpc::Pool::connect(environment.database.expose(), connections).await?.sharing(shared);
-    let outside = Arc::new(Outside::new(
+    let egress = Arc::new(Egress::new(
         &environment.url,
         Arc::clone(&verifier),
         rpc.clone(),
@@ -131,12 +130,12 @@ async fn load(
     let runtime = Arc::new(Runtime::new(options.cache.as_deref(), instances, memory)?);
     let common = Common {
         instances: Arc::new(Semaphore::new(settings.host.max_instances.to_usize())),
-        outside: Arc::clone(&outside),
+        egress: Arc::clone(&egress),
         alive: alive.clone(),
     };
     let functions = Functions::load(&options.components, runtime, &settings, &environment, &metrics, &common)
         .map(Arc::new)?;
-    Ok(Loaded { settings, environment, functions, outside, verifier, rpc, database, metrics, alive })
+    Ok(Loaded { settings, environment, functions, egress, verifier, rpc, database, metrics, alive })
 }
 
 fn jwt_settings(environment: &Environment) -> JwtSettings {
@@ -165,8 +164,7 @@ async fn run(
     listener: TcpListener,
     grace: Duration,
 ) -> Result<(), StartError> {
-    let Loaded { settings, environment, functions, outside, verifier, rpc, database, metrics, alive } =
-        loaded;
+    let Loaded { settings, environment, functions, egress, verifier, rpc, database, metrics, alive } = loaded;
     let service = verifier.verify(environment.service_key.expose()).map_err(StartError::ServiceKey)?;
     if service.role != Role::ServiceRole {
         return Err(StartError::ServiceRole);
@@ -180,7 +178,7 @@ async fn run(
         stopping: AtomicBool::new(false),
     });
     let api = routes::api(&host, beside);
-    outside.set_router(api.clone());
+    egress.set_router(api.clone());
 
     let stop = CancellationToken::new();
     triggers::start(&functions, &environment, database, &stop, &alive);

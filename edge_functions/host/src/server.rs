@@ -1,8 +1,7 @@
 //! Connections, and how they end.
 //!
-//! Promises: HTTP/1.1 to any number of clients up to a limit; a client that sends its head too slowly, or nothing, is cut; when
-//! told to stop, the host finishes what runs and tells whoever comes that it is stopping. Stops at bytes: paths are
-//! [`crate::routes`].
+//! The host speaks HTTP/1.1 to clients up to a limit. A client that sends its head too slowly, or nothing, is cut. When told to
+//! stop, the host finishes what runs and tells whoever comes that it is stopping.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

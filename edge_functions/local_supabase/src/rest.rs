@@ -1,9 +1,8 @@
 //! `/rest/v1` of the local stack: postrust, in process, answering as PostgREST.
 //!
-//! Promises: what supabase-js sends is answered as PostgREST would. Where postrust differs, the request or the answer is put
-//! right on its way: `columns="a","b"` loses its quotes, an `apikey` stands in for a missing token as behind Supabase's
-//! gateway, a 42501 for somebody signed in is 403, errors have PostgREST's order of keys and content type. Stops at
-//! production: there PostgREST itself serves this path. CORS is the host's, for all paths alike.
+//! What supabase-js sends is answered as PostgREST would. Where postrust differs, the request or the answer is put right on its
+//! way: `columns="a","b"` loses its quotes, an `apikey` stands in for a missing token as behind Supabase's gateway, a 42501 for
+//! somebody signed in is 403, errors have PostgREST's order of keys and content type. CORS is the host's, for all paths alike.
 //!
 //! postrust logs the database's messages, which can quote what people measure: the host adds [`LOG_DIRECTIVES`] to its filter.
 

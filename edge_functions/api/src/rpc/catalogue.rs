@@ -1,8 +1,8 @@
 //! Which functions the short way may call, read from the database's own catalogue and read again as it changes.
 //!
-//! Promises: a name is called only if the catalogue has exactly one function of that name in `public`, with one unnamed
-//! `jsonb` in and one `jsonb` out; a new function is found within a second, a changed one within half a minute. Stops at
-//! rights: who may execute what is the database's to say at each call.
+//! A name is called only if the catalogue has exactly one function of that name in `public`, with one unnamed `jsonb` in and one
+//! `jsonb` out. A new function is found within a second, a changed one within half a minute. Who may execute what is for the
+//! database to decide at each call.
 
 use crate::jwt::Role;
 use std::{

@@ -1,8 +1,8 @@
 //! `POST /functions/v1/garmin-webhook/<secret>` (or `?token=<secret>`): takes what Garmin pushes.
 //!
-//! Promises: 200 only after every summary of the body is durably in the queue, whether it is understood or not; a body that was
-//! stored before is stored once; whoever does not know the secret, or is another client than the configured one, learns nothing from the time it
-//! takes to say so. Stops at storing: what it means is for `process-events`.
+//! It answers 200 only after every summary of the body is durably in the queue, whether it is understood or not. A body that was stored
+//! before is stored once. A caller that does not know the secret, or is another client than the configured one, learns nothing from the
+//! time it takes to say so. What a push means is for `process-events` to find out.
 //!
 //! Settings: GARMIN_WEBHOOK_SECRET; GARMIN_CLIENT_ID, where set, must be what the header `garmin-client-id` says.
 
@@ -25,7 +25,7 @@ struct Push {
 #[wstd::http_server]
 async fn main(request: Request<Body>) -> Result<Answer, Error> {
     if request.method() != Method::POST {
-        return Ok(answer::problem(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Garmin posts"));
+        return Ok(answer::method_not_allowed("POST"));
     }
     if !is_garmin(&request)? {
         return Ok(answer::problem(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "wrong secret or client id"));

@@ -25,6 +25,13 @@ pub fn problem(status: StatusCode, code: &str, message: &str) -> Answer {
     with_type(status, "application/json", json!({"code": code, "message": message}).to_string().into_bytes())
 }
 
+/// The path knows no such method; `allowed` are those that it knows.
+#[must_use]
+pub fn method_not_allowed(allowed: &str) -> Answer {
+    let message = format!("Method not allowed: use {allowed}");
+    problem(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", &message)
+}
+
 /// The work could not be done now: whoever sent it should send it again.
 #[must_use]
 pub fn try_again(message: &str) -> Answer {

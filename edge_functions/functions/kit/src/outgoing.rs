@@ -1,9 +1,8 @@
 //! Calls to other servers.
 //!
-//! Promises: an answer is read up to a bound and within a time, or it is a [`Trouble`]. Stops at where a call may go: that is the
-//! host's allow-list.
+//! An answer is read up to a bound and within a time, or it is a [`SendError`]. Where a call may go is decided by the host's
+//! allow-list.
 
-use std::fmt;
 use std::time::Duration;
 
 use wstd::future::FutureExt as _;
@@ -23,62 +22,53 @@ pub struct Reply {
 }
 
 /// Why there is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
     /// This function may not call that server.
+    #[error("calls to that server are not allowed")]
     Forbidden,
     /// It took too long.
+    #[error("no answer in time")]
     Timeout,
     /// The answer is larger than the bound.
+    #[error("the answer is too large")]
     TooLarge,
     /// The server can't be reached, or the connection broke.
+    #[error("the server can't be reached")]
     Unreachable,
 }
 
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Trouble::Forbidden => "calls to that server are not allowed",
-            Trouble::Timeout => "no answer in time",
-            Trouble::TooLarge => "the answer is too large",
-            Trouble::Unreachable => "the server can't be reached",
-        })
-    }
-}
-
-impl std::error::Error for Trouble {}
-
-/// Sends a request and reads the answer: at most `bytes` of it, within `patience`.
+/// Sends a request and reads the answer: at most `bytes` of it, within `timeout`.
 ///
 /// # Errors
 ///
-/// A [`Trouble`]. A status that says no is an answer, not an error.
-pub async fn send(request: Request<Body>, bytes: usize, patience: Duration) -> Result<Reply, Trouble> {
+/// A [`SendError`]. A status that says no is an answer, not an error.
+pub async fn send(request: Request<Body>, bytes: usize, timeout: Duration) -> Result<Reply, SendError> {
     exchange(request, bytes)
-        .timeout(wstd::time::Duration::from(patience))
+        .timeout(wstd::time::Duration::from(timeout))
         .await
-        .unwrap_or(Err(Trouble::Timeout))
+        .unwrap_or(Err(SendError::Timeout))
 }
 
-async fn exchange(request: Request<Body>, bytes: usize) -> Result<Reply, Trouble> {
+async fn exchange(request: Request<Body>, bytes: usize) -> Result<Reply, SendError> {
     let answer =
         Client::new().send(request).await.map_err(|error| match error.downcast_ref::<ErrorCode>() {
             Some(
                 ErrorCode::HttpRequestDenied
                 | ErrorCode::DestinationIpProhibited
                 | ErrorCode::HttpRequestUriInvalid,
-            ) => Trouble::Forbidden,
+            ) => SendError::Forbidden,
             Some(
                 ErrorCode::ConnectionTimeout
                 | ErrorCode::HttpResponseTimeout
                 | ErrorCode::ConnectionReadTimeout
                 | ErrorCode::DnsTimeout,
-            ) => Trouble::Timeout,
-            _ => Trouble::Unreachable,
+            ) => SendError::Timeout,
+            _ => SendError::Unreachable,
         })?;
     let (head, body) = answer.into_parts();
     let collected = Limited::new(body.into_boxed_body(), bytes).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() { Trouble::TooLarge } else { Trouble::Unreachable }
+        if error.is::<LengthLimitError>() { SendError::TooLarge } else { SendError::Unreachable }
     })?;
     Ok(Reply { status: head.status, headers: head.headers, body: collected.to_bytes() })
 }

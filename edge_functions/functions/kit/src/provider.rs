@@ -1,7 +1,6 @@
 //! How a provider is reached: its addresses and our credentials there, from the settings.
 //!
-//! Promises: the providers' public addresses where no setting says otherwise. Stops at calls: what is asked for, and what is done
-//! with the answer, is the functions'.
+//! Where no setting says otherwise, the addresses are the public ones of the providers.
 //!
 //! Settings: GARMIN_CLIENT_ID, GARMIN_CLIENT_SECRET, GARMIN_AUTHORIZE_URL, GARMIN_TOKEN_URL, GARMIN_API_BASE; STRAVA_CLIENT_ID,
 //! STRAVA_CLIENT_SECRET, STRAVA_API_BASE.
@@ -14,7 +13,7 @@ use crate::settings::{self, Missing};
 
 /// Where a provider is, and who we are there.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct ProviderEndpoint {
     provider: Provider,
     /// The consent page.
     pub authorize: String,
@@ -26,13 +25,13 @@ pub struct Door {
     pub client: Client,
 }
 
-impl Door {
+impl ProviderEndpoint {
     /// Reads the provider's settings.
     ///
     /// # Errors
     ///
     /// [`Missing`] where the credentials are not there.
-    pub fn to(provider: Provider) -> Result<Self, Missing> {
+    pub fn from_settings(provider: Provider) -> Result<Self, Missing> {
         let rules = provider.rules();
         let [id, secret] = rules.client_settings;
         let client = Client { id: settings::required(id)?, secret: settings::required(secret)? };

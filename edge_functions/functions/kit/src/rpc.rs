@@ -1,8 +1,8 @@
 //! Calls of the database's functions, as every Supabase function makes them: `POST SUPABASE_URL/rest/v1/rpc/<function>`, the body
 //! being the one argument.
 //!
-//! Promises: the id of the request that is being served goes along, so that one id names the whole chain in every log. Stops at
-//! one call: whether to try again is the caller's decision.
+//! The id of the request that is being served goes along, so that one id names the whole chain in every log. Whether to try again
+//! is for the caller to decide.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 use welltrack_core::limits::RPC_ANSWER_BYTES;
 use wstd::http::{Body, HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 
-use crate::outgoing::{self, Trouble};
+use crate::outgoing::{self, SendError};
 use crate::settings::{self, Missing};
 
 /// The header that carries a request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A statement that takes longer has lost its caller anyway.
-const PATIENCE: Duration = Duration::from_secs(30);
+const RPC_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The database, with somebody's rights.
 pub struct Rpc {
@@ -36,9 +36,10 @@ impl fmt::Debug for Rpc {
 }
 
 /// Why a call gave no result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RpcError {
     /// The function refused: `code` is its SQLSTATE, such as `PT404`, whose digits are the status.
+    #[error("the database refused ({status}, {code}): {message}")]
     Refused {
         /// The status of the answer.
         status: StatusCode,
@@ -48,8 +49,10 @@ pub enum RpcError {
         message: String,
     },
     /// There was no answer.
-    NoAnswer(Trouble),
+    #[error("the database gave no answer: {0}")]
+    NoAnswer(SendError),
     /// The answer is not what the function promises.
+    #[error("the database gave an answer of another shape")]
     NotUnderstood,
 }
 
@@ -83,20 +86,6 @@ impl RpcError {
         matches!(self, RpcError::Refused { status, .. } if *status == StatusCode::CONFLICT)
     }
 }
-
-impl fmt::Display for RpcError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RpcError::Refused { status, code, message } => {
-                write!(f, "the database refused ({status}, {code}): {message}")
-            }
-            RpcError::NoAnswer(trouble) => write!(f, "the database gave no answer: {trouble}"),
-            RpcError::NotUnderstood => f.write_str("the database gave an answer of another shape"),
-        }
-    }
-}
-
-impl std::error::Error for RpcError {}
 
 /// An error as PostgREST writes it.
 #[derive(Default, Deserialize)]
@@ -154,8 +143,9 @@ impl Rpc {
         if let Some(id) = &self.request_id {
             request = request.header(REQUEST_ID, id);
         }
-        let request = request.body(Body::from(body)).map_err(|_| RpcError::NoAnswer(Trouble::Forbidden))?;
-        let reply = outgoing::send(request, RPC_ANSWER_BYTES, PATIENCE).await.map_err(RpcError::NoAnswer)?;
+        let request = request.body(Body::from(body)).map_err(|_| RpcError::NoAnswer(SendError::Forbidden))?;
+        let reply =
+            outgoing::send(request, RPC_ANSWER_BYTES, RPC_TIMEOUT).await.map_err(RpcError::NoAnswer)?;
         if reply.status.is_success() {
             return serde_json::from_slice(&reply.body).map_err(|_| RpcError::NotUnderstood);
         }

@@ -1,21 +1,12 @@
 //! Settings and secrets, from the environment as the host gives it to this function.
 
-use std::fmt;
-
 /// A setting that must be there and is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the setting {0} is missing")]
 pub struct Missing(
     /// Its name.
     pub &'static str,
 );
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the setting {} is missing", self.0)
-    }
-}
-
-impl std::error::Error for Missing {}
 
 /// A setting; an empty one is none.
 #[must_use]

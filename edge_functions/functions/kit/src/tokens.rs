@@ -1,8 +1,7 @@
 //! Providers' tokens, sealed for the database: XChaCha20-Poly1305 under keys that only functions know.
 //!
-//! Promises: a sealed token opens only for the person, provider and part it was sealed for, so that rows can't be swapped; nothing
-//! here shows a key or a token in a `Debug`, and both are wiped from memory after use. Stops at storage and at random numbers,
-//! which are arguments.
+//! A sealed token opens only for the person, provider and part it was sealed for, so that rows can't be swapped. Nothing here
+//! shows a key or a token in a `Debug`, and both are wiped from memory after use.
 //!
 //! `WELLTRACK_TOKEN_KEYS` is `id:key,id:key,...`, each key 32 bytes in base64 (`openssl rand -base64 32`). The first one seals;
 //! all of them open. So a key is changed by putting a new one in front, rotating, and taking the old one away.
@@ -15,6 +14,8 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use welltrack_core::providers::oauth::Provider;
 use zeroize::Zeroizing;
+
+use crate::settings::{self, Missing};
 
 /// Bytes of a nonce: so many that random ones don't meet, which is why nobody has to count them.
 pub const NONCE: usize = 24;
@@ -82,54 +83,35 @@ impl Place<'_> {
 }
 
 /// Why there is no key ring; the text says nothing of the keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRingError {
+    /// The setting is not there.
+    #[error(transparent)]
+    Missing(#[from] Missing),
     /// Nothing between the commas.
+    #[error("WELLTRACK_TOKEN_KEYS holds no key")]
     Empty,
     /// The entry, counted from 1, is not `id:key` with an id of 1 to 64 letters, digits, `-`, `_` or `.`.
+    #[error("entry {0} of WELLTRACK_TOKEN_KEYS is not id:key")]
     Entry(usize),
     /// The key of the entry is not 32 bytes in base64.
+    #[error("the key of entry {0} of WELLTRACK_TOKEN_KEYS is not {KEY} bytes in base64")]
     Key(usize),
     /// The id of the entry was there before.
+    #[error("the id of entry {0} of WELLTRACK_TOKEN_KEYS was there before")]
     Repeated(usize),
 }
 
-impl fmt::Display for KeyRingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            KeyRingError::Empty => f.write_str("WELLTRACK_TOKEN_KEYS holds no key"),
-            KeyRingError::Entry(n) => write!(f, "entry {n} of WELLTRACK_TOKEN_KEYS is not id:key"),
-            KeyRingError::Key(n) => {
-                write!(f, "the key of entry {n} of WELLTRACK_TOKEN_KEYS is not {KEY} bytes in base64")
-            }
-            KeyRingError::Repeated(n) => {
-                write!(f, "the id of entry {n} of WELLTRACK_TOKEN_KEYS was there before")
-            }
-        }
-    }
-}
-
-impl std::error::Error for KeyRingError {}
-
 /// Why a sealed text stays closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// Sealed with a key that is not in the ring (any more).
+    #[error("sealed with a key that WELLTRACK_TOKEN_KEYS doesn't hold")]
     UnknownKey,
     /// Changed, sealed for another place, or not sealed by this at all.
+    #[error("the sealed text is damaged or belongs elsewhere")]
     Broken,
 }
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            OpenError::UnknownKey => "sealed with a key that WELLTRACK_TOKEN_KEYS doesn't hold",
-            OpenError::Broken => "the sealed text is damaged or belongs elsewhere",
-        })
-    }
-}
-
-impl std::error::Error for OpenError {}
 
 /// Every key that is in use.
 pub struct KeyRing {
@@ -149,7 +131,16 @@ impl fmt::Debug for KeyRing {
 }
 
 impl KeyRing {
-    /// Reads `WELLTRACK_TOKEN_KEYS`.
+    /// Reads the setting `WELLTRACK_TOKEN_KEYS`.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeyRingError`].
+    pub fn from_settings() -> Result<Self, KeyRingError> {
+        Self::parse(&settings::required("WELLTRACK_TOKEN_KEYS")?)
+    }
+
+    /// Reads a value of `WELLTRACK_TOKEN_KEYS`.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! A person's access token at Strava, refreshed when it is time.
 //!
-//! Promises: of several workers that find a token stale one refreshes it (a lease in the database), because Strava's refresh tokens
-//! are used up; the new pair is stored before it is used. Stops at consent: a refusal is told, and what follows from it is `strava`'s.
+//! Of several workers that find a token stale one refreshes it (a lease in the database), because Strava's refresh tokens are
+//! used up. The new pair is stored before it is used.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ use welltrack_kit::{clock, random};
 use wstd::http::StatusCode;
 use wstd::task::sleep;
 
-use crate::batch::Worker;
-use crate::event::{Connection, Outcome};
-use crate::micros;
+use crate::event::{Connection, EventOutcome};
+use crate::insist::insist;
+use crate::worker::Worker;
 
-const PATIENCE: Duration = Duration::from_secs(15);
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(15);
 /// A token that ends sooner is refreshed now: the calls that need it take a while.
 const SPARE: Duration = Duration::from_secs(60);
 const LEASE_SECONDS: u32 = 30;
@@ -36,13 +36,13 @@ pub(crate) enum Denied {
     /// Strava does not know the consent any more.
     Revoked,
     /// Nobody is connected any more, or for another reason the event should take another way.
-    Instead(Outcome),
+    Instead(EventOutcome),
 }
 
 impl From<RpcError> for Denied {
     fn from(error: RpcError) -> Self {
         // Whoever disconnects takes the tokens along; the event is then parked.
-        Self::Instead(if error.is_not_found() { Outcome::Release } else { Outcome::retry(error) })
+        Self::Instead(if error.is_not_found() { EventOutcome::Release } else { EventOutcome::retry(error) })
     }
 }
 
@@ -57,7 +57,7 @@ struct Stored {
 
 impl Stored {
     fn is_fresh(&self) -> bool {
-        let least = clock::unix_micros().saturating_add(micros(SPARE));
+        let least = clock::after(SPARE);
         self.token_expires_at.is_none_or(|end| end.as_microsecond() > least)
     }
 }
@@ -83,7 +83,7 @@ pub(crate) async fn token(
         }
         sleep(BETWEEN_LOOKS.into()).await;
     }
-    Err(Denied::Instead(Outcome::Wait { until: clock::unix_micros().saturating_add(micros(SPARE)) }))
+    Err(Denied::Instead(EventOutcome::Wait { until: clock::after(SPARE) }))
 }
 
 #[derive(Deserialize)]
@@ -110,8 +110,9 @@ fn open(
     keys.open(key, place(connection, part), sealed).map_err(failed)
 }
 
-fn failed(error: impl ToString) -> Denied {
-    Denied::Instead(Outcome::retry(error))
+/// The event is tried again.
+pub(crate) fn failed(error: impl ToString) -> Denied {
+    Denied::Instead(EventOutcome::retry(error))
 }
 
 /// The stored token, if it still should be good.
@@ -132,11 +133,11 @@ async fn refresh(worker: &Worker<'_>, connection: &Connection) -> Result<Secret,
     let stored = stored(worker, connection).await?;
     let Some(sealed) = stored.refresh_token_encrypted else { return Err(Denied::Revoked) };
     let refresh_token = open(worker, connection, Part::Refresh, &stored.key_id, &sealed)?;
-    let door = worker.strava().map_err(failed)?;
-    let form = refresh_form(&door.client, refresh_token.expose());
-    let request = door.token_request(form).ok_or_else(|| failed("STRAVA_API_BASE is no address"))?;
-    let reply = outgoing::send(request, TOKEN_ANSWER_BYTES, PATIENCE).await;
-    let reply = reply.map_err(|trouble| failed(format!("token refresh: {trouble}")))?;
+    let strava = worker.strava().map_err(failed)?;
+    let form = refresh_form(&strava.client, refresh_token.expose());
+    let request = strava.token_request(form).ok_or_else(|| failed("STRAVA_API_BASE is no address"))?;
+    let reply = outgoing::send(request, TOKEN_ANSWER_BYTES, TOKEN_TIMEOUT).await;
+    let reply = reply.map_err(|error| failed(format!("token refresh: {error}")))?;
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     if !reply.status.is_success() {
         return Err(refusal(&reply, &body));
@@ -150,7 +151,7 @@ async fn refresh(worker: &Worker<'_>, connection: &Connection) -> Result<Secret,
 
 fn refusal(reply: &Reply, body: &Value) -> Denied {
     if reply.status == StatusCode::TOO_MANY_REQUESTS {
-        return Denied::Instead(Outcome::Wait { until: resumes_at(reply) });
+        return Denied::Instead(EventOutcome::Wait { until: resumes_at(reply) });
     }
     if is_refused_token(body) {
         return Denied::Revoked;
@@ -182,6 +183,6 @@ async fn store(worker: &Worker<'_>, connection: &Connection, tokens: &Tokens) ->
         "key_id": keys.key_id(),
         "token_expires_at": expiry,
     });
-    crate::insist::<Value>(worker.rpc, "store_connection_token", &message).await?;
+    insist::<Value>(worker.rpc, "store_connection_token", &message).await?;
     Ok(())
 }

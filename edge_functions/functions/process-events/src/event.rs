@@ -10,7 +10,7 @@ use welltrack_core::providers::reading::{Reading, Workout};
 /// What `claim_webhook_events` hands out.
 #[derive(Deserialize)]
 pub(crate) struct Claim {
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<ClaimedEvent>,
     /// How many events of nobody known were set aside on the way.
     pub(crate) parked: u64,
     pub(crate) pending_now: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Claim {
 
 /// A claimed event.
 #[derive(Deserialize)]
-pub(crate) struct Event {
+pub(crate) struct ClaimedEvent {
     pub(crate) id: String,
     pub(crate) source: Provider,
     pub(crate) event_type: String,
@@ -47,15 +47,15 @@ pub(crate) struct Connection {
 pub(crate) struct Settlement {
     id: String,
     #[serde(flatten)]
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: EventOutcome,
 }
 
 /// What is to be done about an event.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
-pub(crate) enum Outcome {
+pub(crate) enum EventOutcome {
     /// Done: this is what it said.
-    Processed(Said),
+    Processed(EventResult),
     /// Failed; another attempt may help.
     Retry {
         /// Why.
@@ -78,7 +78,7 @@ pub(crate) enum Outcome {
 
 /// What an event said.
 #[derive(Debug, Default, PartialEq, Serialize)]
-pub(crate) struct Said {
+pub(crate) struct EventResult {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) metrics: Vec<Reading>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -87,7 +87,7 @@ pub(crate) struct Said {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) deleted: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) connection: Option<News>,
+    pub(crate) connection: Option<ConnectionChange>,
     /// What could not be understood.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
@@ -96,25 +96,25 @@ pub(crate) struct Said {
 /// What it said of the connection.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum News {
+pub(crate) enum ConnectionChange {
     /// Whether there still is consent.
     IsConnected(bool),
     /// What is allowed.
     Scopes(Vec<String>),
 }
 
-impl Event {
+impl ClaimedEvent {
     /// Whether somebody has to be asked before it can be settled: Strava's events only name things, and so do Garmin's pings.
     pub(crate) fn asks_provider(&self) -> bool {
         self.source == Provider::Strava || self.payload.get().contains("callbackURL")
     }
 
-    pub(crate) fn settled(self, outcome: Outcome) -> Settlement {
+    pub(crate) fn settled(self, outcome: EventOutcome) -> Settlement {
         Settlement { id: self.id, outcome }
     }
 }
 
-impl Outcome {
+impl EventOutcome {
     pub(crate) fn retry(error: impl ToString) -> Self {
         Self::Retry { error: error.to_string() }
     }
@@ -125,13 +125,16 @@ impl Outcome {
 
     /// Consent is over.
     pub(crate) fn disconnected(error: Option<&str>) -> Self {
-        let connection = Some(News::IsConnected(false));
-        Self::Processed(Said { connection, error: error.map(str::to_owned), ..Said::default() })
+        let connection = Some(ConnectionChange::IsConnected(false));
+        Self::Processed(EventResult { connection, error: error.map(str::to_owned), ..EventResult::default() })
     }
 
     /// Whether it ends the connection.
     pub(crate) fn disconnects(&self) -> bool {
-        matches!(self, Self::Processed(Said { connection: Some(News::IsConnected(false)), .. }))
+        matches!(
+            self,
+            Self::Processed(EventResult { connection: Some(ConnectionChange::IsConnected(false)), .. })
+        )
     }
 }
 

@@ -1,8 +1,8 @@
 //! `POST /functions/v1/process-events` (service key): turns what providers pushed into readings and workouts.
 //!
-//! Promises: what is claimed is settled, and what needs no provider first; one bad event never costs the others; whatever happens to
-//! this instance, an event is either settled or comes back when its lease runs out. Works until nothing is due or its time is up,
-//! and then says with `x-run-again: now` that there is more; `soon` where it left the work to others who may die of it. Stops at what a provider says: which word counts is the database's.
+//! What is claimed is settled, and what needs no provider first. One bad event never costs the others. Whatever happens to this
+//! instance, an event is either settled or comes back when its lease runs out. It works until nothing is due or its time is up,
+//! and then says with `x-run-again: now` that there is more; `soon` where it left the work to others who may die of it.
 //!
 //! Answers `{"claimed", "processed", "retried", "waiting", "dead", "lost"}`. Settings: those of [`welltrack_kit::provider`];
 //! WELLTRACK_TOKEN_KEYS.
@@ -11,11 +11,12 @@ mod access;
 mod batch;
 mod event;
 mod garmin;
+mod insist;
 mod strava;
+mod worker;
 
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use welltrack_core::providers::secret::same_secret;
@@ -23,10 +24,10 @@ use welltrack_kit::answer::{self, Answer};
 use welltrack_kit::rpc::{Rpc, RpcError};
 use welltrack_kit::{clock, random, settings};
 use wstd::http::{Body, Error, HeaderValue, Method, Request, StatusCode};
-use wstd::task::sleep;
 
-use crate::batch::Worker;
-use crate::event::{Claim, Event, Settlement};
+use crate::event::{Claim, ClaimedEvent, Settlement};
+use crate::insist::insist;
+use crate::worker::Worker;
 
 /// Events in one batch: many share a statement, few are lost to others while this one works.
 const BATCH: u32 = 200;
@@ -38,14 +39,6 @@ const LEASE_SECONDS: u32 = 120;
 const BEGIN_WITHIN: Duration = Duration::from_secs(45);
 /// After so long no new batch is begun: the host's own limits are near.
 const TIME: Duration = Duration::from_secs(20);
-/// Between two attempts to say what must not get lost: a server that restarts is back in some seconds.
-const PAUSES: [Duration; 5] = [
-    Duration::from_millis(100),
-    Duration::from_millis(400),
-    Duration::from_millis(1_500),
-    Duration::from_secs(3),
-    Duration::from_secs(5),
-];
 
 /// What became of the events.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -73,10 +66,14 @@ impl Tally {
 #[wstd::http_server]
 async fn main(request: Request<Body>) -> Result<Answer, Error> {
     if request.method() != Method::POST {
-        return Ok(answer::problem(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "only POST"));
+        return Ok(answer::method_not_allowed("POST"));
     }
     if !is_service(&request)? {
-        return Ok(answer::problem(StatusCode::FORBIDDEN, "FORBIDDEN", "this is for the service role"));
+        return Ok(answer::problem(
+            StatusCode::FORBIDDEN,
+            "FORBIDDEN",
+            "This is for the service role: send its key as the bearer token",
+        ));
     }
     let rpc = Rpc::for_request(request.headers())?;
     Ok(match work(&rpc).await {
@@ -106,13 +103,13 @@ async fn work(rpc: &Rpc) -> Result<(Tally, Option<&'static str>), RpcError> {
     // Nobody else's, also not that of an instance before: what that one held is none of this one's.
     let name = format!("process-events-{:016x}", u64::from_le_bytes(random::bytes()));
     let worker = Worker::new(rpc, &name);
-    let until = clock::unix_micros().saturating_add(micros(TIME));
+    let until = clock::after(TIME);
     let mut total = Tally::default();
     loop {
         let claim = json!({
             "worker": name, "limit": BATCH, "lease_seconds": LEASE_SECONDS, "yield_to_ms": YIELD_TO.as_millis(),
         });
-        let begin_until = clock::unix_micros().saturating_add(micros(BEGIN_WITHIN));
+        let begin_until = clock::after(BEGIN_WITHIN);
         let claim: Claim = rpc.call("claim_webhook_events", &claim).await?;
         let is_late = || clock::unix_micros() >= until;
         if claim.yielded {
@@ -128,9 +125,10 @@ async fn work(rpc: &Rpc) -> Result<(Tally, Option<&'static str>), RpcError> {
         }
         total.claimed += claim.events.len();
         // A provider that is slow must not keep waiting what needs no provider.
-        let (remote, local): (Vec<_>, Vec<_>) = claim.events.into_iter().partition(Event::asks_provider);
+        let (remote, local): (Vec<_>, Vec<_>) =
+            claim.events.into_iter().partition(ClaimedEvent::asks_provider);
         for events in [local, remote].into_iter().filter(|events| !events.is_empty()) {
-            let results = worker.process(events, begin_until).await;
+            let results = batch::process(&worker, events, begin_until).await;
             total.add(&settle(rpc, &name, &results).await?);
         }
         if is_late() {
@@ -149,28 +147,4 @@ struct Settlements<'a> {
 /// Writes what became of a batch. Saying it twice does no harm: what was settled is no longer this worker's.
 async fn settle(rpc: &Rpc, worker: &str, results: &[Settlement]) -> Result<Tally, RpcError> {
     insist(rpc, "settle_webhook_events", &Settlements { worker, results }).await
-}
-
-/// Calls a function that may be called twice, again and again while the database is away.
-async fn insist<R: DeserializeOwned>(
-    rpc: &Rpc,
-    function: &str,
-    argument: &impl Serialize,
-) -> Result<R, RpcError> {
-    let mut pauses = PAUSES.into_iter();
-    loop {
-        match rpc.call(function, argument).await {
-            Err(error) if error.is_passing() => match pauses.next() {
-                Some(pause) => {
-                    sleep(pause.into()).await;
-                }
-                None => return Err(error),
-            },
-            answer => return answer,
-        }
-    }
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

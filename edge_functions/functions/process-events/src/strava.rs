@@ -13,19 +13,19 @@ use welltrack_kit::tokens::Secret;
 use wstd::http::{Body, Request, StatusCode};
 
 use crate::access::{self, Denied};
-use crate::batch::Worker;
-use crate::event::{Event, Outcome, Said};
+use crate::event::{ClaimedEvent, EventOutcome, EventResult};
+use crate::worker::Worker;
 
-const PATIENCE: Duration = Duration::from_secs(15);
+const ACTIVITY_TIMEOUT: Duration = Duration::from_secs(15);
 /// An activity that is still missing at the last attempt, hours after it was announced, has been deleted, if the attempt
 /// before missed it too. One miss alone proves nothing, whatever else went wrong before.
 const LAST_ATTEMPT: u32 = Provider::Strava.rules().retry.max_attempts();
 const NOT_THERE: &str = "activity: not there (yet)";
 
 /// What becomes of an event.
-pub(crate) async fn process(worker: &Worker<'_>, event: &Event) -> Outcome {
+pub(crate) async fn process(worker: &Worker<'_>, event: &ClaimedEvent) -> EventOutcome {
     let Ok(payload) = serde_json::from_str::<Value>(event.payload.get()) else {
-        return Outcome::dead("invalid_record: the payload can't be read");
+        return EventOutcome::dead("invalid_record: the payload can't be read");
     };
     match strava::Event::read(&payload) {
         strava::Event::ActivityCreated { id, .. } => {
@@ -35,36 +35,38 @@ pub(crate) async fn process(worker: &Worker<'_>, event: &Event) -> Outcome {
         }
         strava::Event::ActivityUpdated { id, .. } => fetch(worker, event, id, false).await,
         strava::Event::ActivityDeleted { id, .. } => gone(id),
-        strava::Event::Deauthorized { .. } => Outcome::disconnected(None),
-        strava::Event::Other => Outcome::Processed(Said {
+        strava::Event::Deauthorized { .. } => EventOutcome::disconnected(None),
+        strava::Event::Other => EventOutcome::Processed(EventResult {
             error: Some("unknown_type: no readings are taken from it".to_owned()),
-            ..Said::default()
+            ..EventResult::default()
         }),
     }
 }
 
-fn gone(id: u64) -> Outcome {
-    Outcome::Processed(Said { deleted: vec![id.to_string()], ..Said::default() })
+fn gone(id: u64) -> EventOutcome {
+    EventOutcome::Processed(EventResult { deleted: vec![id.to_string()], ..EventResult::default() })
 }
 
-async fn fetch(worker: &Worker<'_>, event: &Event, id: u64, is_too_early: bool) -> Outcome {
+async fn fetch(worker: &Worker<'_>, event: &ClaimedEvent, id: u64, is_too_early: bool) -> EventOutcome {
     if let Some(until) = worker.strava_rests_until.get().filter(|&until| until > clock::unix_micros()) {
-        return Outcome::Wait { until };
+        return EventOutcome::Wait { until };
     }
-    let asked = match ask(worker, event, id).await {
+    let outcome = match request(worker, event, id).await {
         Ok(reply) => understand(&reply, id, is_too_early),
-        Err(Denied::Revoked) => Outcome::disconnected(Some("revoked: Strava no longer knows the consent")),
+        Err(Denied::Revoked) => {
+            EventOutcome::disconnected(Some("revoked: Strava no longer knows the consent"))
+        }
         Err(Denied::Instead(outcome)) => outcome,
     };
     // The limits are the application's, not the person's: nobody else's events need try.
-    if let Outcome::Wait { until } = asked {
+    if let EventOutcome::Wait { until } = outcome {
         worker.strava_rests_until.set(Some(until));
     }
-    asked
+    outcome
 }
 
 /// Strava's answer, after a second attempt with another token where it refused the first.
-async fn ask(worker: &Worker<'_>, event: &Event, id: u64) -> Result<Reply, Denied> {
+async fn request(worker: &Worker<'_>, event: &ClaimedEvent, id: u64) -> Result<Reply, Denied> {
     let token = access::token(worker, &event.connection, None).await?;
     let reply = send(worker, id, &token).await?;
     if reply.status != StatusCode::UNAUTHORIZED {
@@ -76,35 +78,34 @@ async fn ask(worker: &Worker<'_>, event: &Event, id: u64) -> Result<Reply, Denie
 }
 
 async fn send(worker: &Worker<'_>, id: u64, token: &Secret) -> Result<Reply, Denied> {
-    let failed = |error: String| Denied::Instead(Outcome::Retry { error });
-    let door = worker.strava().map_err(failed)?;
-    let request = Request::get(format!("{}/api/v3/activities/{id}", door.api))
+    let strava = worker.strava().map_err(access::failed)?;
+    let request = Request::get(format!("{}/api/v3/activities/{id}", strava.api))
         .header("authorization", format!("Bearer {}", token.expose()))
         .body(Body::empty())
-        .map_err(|_| failed("STRAVA_API_BASE is no address".to_owned()))?;
-    outgoing::send(request, STRAVA_ANSWER_BYTES, PATIENCE)
+        .map_err(|_| access::failed("STRAVA_API_BASE is no address"))?;
+    outgoing::send(request, STRAVA_ANSWER_BYTES, ACTIVITY_TIMEOUT)
         .await
-        .map_err(|trouble| failed(format!("activity: {trouble}")))
+        .map_err(|error| access::failed(format!("activity: {error}")))
 }
 
-fn understand(reply: &Reply, id: u64, is_too_early: bool) -> Outcome {
+fn understand(reply: &Reply, id: u64, is_too_early: bool) -> EventOutcome {
     match reply.status {
         StatusCode::OK => {
             match serde_json::from_slice::<Value>(&reply.body).map(|json| Activity::read(&json)) {
-                Ok(Ok(activity)) => Outcome::Processed(Said {
+                Ok(Ok(activity)) => EventOutcome::Processed(EventResult {
                     metrics: activity.readings,
                     workouts: vec![activity.workout],
-                    ..Said::default()
+                    ..EventResult::default()
                 }),
-                Ok(Err(reason)) => Outcome::dead(reason),
-                Err(_) => Outcome::retry("activity: the answer is not JSON"),
+                Ok(Err(reason)) => EventOutcome::dead(reason),
+                Err(_) => EventOutcome::retry("activity: the answer is not JSON"),
             }
         }
         // Just after it was made an activity may not be there yet.
-        StatusCode::NOT_FOUND if is_too_early => Outcome::retry(NOT_THERE),
+        StatusCode::NOT_FOUND if is_too_early => EventOutcome::retry(NOT_THERE),
         // Deleted, or made invisible to us: what was taken from it goes, too.
         StatusCode::NOT_FOUND => gone(id),
-        StatusCode::TOO_MANY_REQUESTS => Outcome::Wait { until: access::resumes_at(reply) },
-        status => Outcome::retry(format!("activity: status {}", status.as_u16())),
+        StatusCode::TOO_MANY_REQUESTS => EventOutcome::Wait { until: access::resumes_at(reply) },
+        status => EventOutcome::retry(format!("activity: status {}", status.as_u16())),
     }
 }

@@ -1,13 +1,13 @@
 //! Where a provider sends a person back to, with a code or with a refusal.
 //!
-//! Promises: leads on to the page that the consent was begun for, and connects nobody: whose browser this is, nobody knows here. A
-//! link to a consent page can be sent to somebody else, whose readings would then be the sender's.
+//! It leads on to the page that the consent was begun for, and connects nobody: whose browser this is, is unknown here. A link to
+//! a consent page can be sent to somebody else, whose readings would then be the sender's.
 
 use serde::Deserialize;
 use serde_json::{Map, json};
 use welltrack_core::providers::oauth::{self, Provider, redirect};
 use welltrack_kit::answer::{self, Answer};
-use welltrack_kit::rpc::{Rpc, RpcError};
+use welltrack_kit::rpc::Rpc;
 use wstd::http::{Body, HeaderValue, Request, StatusCode};
 
 use crate::problem::Problem;
@@ -29,7 +29,7 @@ pub(crate) async fn callback(request: &Request<Body>) -> Result<Answer, Problem>
     let begun: Begun = rpc
         .call("find_oauth_state", &json!({"state_hash": oauth::state_hash(&state)}))
         .await
-        .map_err(unknown_state)?;
+        .map_err(Problem::unknown_state)?;
     let status = match (oauth::parameter(query, "error").as_deref(), oauth::parameter(query, "code")) {
         (Some("access_denied"), _) => "denied",
         (None, Some(_)) => "consented",
@@ -41,16 +41,6 @@ pub(crate) async fn callback(request: &Request<Body>) -> Result<Answer, Problem>
         words.extend(HANDED_ON.into_iter().filter_map(handed_on));
     }
     Ok(sent_back(begun.redirect_to.as_deref(), &words))
-}
-
-/// A state that leads nowhere is the caller's to mend.
-pub(crate) fn unknown_state(error: RpcError) -> Problem {
-    if error.is_not_found() {
-        let message = "this consent was used before, has expired, or is somebody else's: connect once more from the app";
-        Problem::new(StatusCode::BAD_REQUEST, "STATE_NOT_FOUND", message)
-    } else {
-        error.into()
-    }
 }
 
 fn sent_back(redirect_to: Option<&str>, words: &[(&str, String)]) -> Answer {

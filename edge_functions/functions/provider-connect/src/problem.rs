@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use welltrack_kit::rpc::RpcError;
 use welltrack_kit::settings::Missing;
+use welltrack_kit::tokens::KeyRingError;
 use wstd::http::StatusCode;
 
 /// An answer that is not the one hoped for.
@@ -25,15 +26,7 @@ impl Problem {
         Self::new(
             StatusCode::NOT_FOUND,
             "NOT_FOUND",
-            "there are authorize, callback, complete, disconnect and rotate-keys",
-        )
-    }
-
-    pub(crate) fn method() -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "METHOD_NOT_ALLOWED",
-            "callback is for GET, everything else for POST",
+            "No such path: use authorize, callback, complete, disconnect or rotate-keys",
         )
     }
 
@@ -43,6 +36,16 @@ impl Problem {
 
     pub(crate) fn unauthorized() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "this needs the token of a signed-in person")
+    }
+
+    /// What `find_oauth_state` and `take_oauth_state` refuse. A state that leads nowhere is the caller's to mend.
+    pub(crate) fn unknown_state(error: RpcError) -> Self {
+        if error.is_not_found() {
+            let message = "this consent was used before, has expired, or is somebody else's: connect once more from the app";
+            Self::new(StatusCode::BAD_REQUEST, "STATE_NOT_FOUND", message)
+        } else {
+            error.into()
+        }
     }
 
     /// A fault of the installation.
@@ -67,6 +70,12 @@ impl Problem {
 impl From<Missing> for Problem {
     fn from(missing: Missing) -> Self {
         Self::ours(missing.to_string())
+    }
+}
+
+impl From<KeyRingError> for Problem {
+    fn from(error: KeyRingError) -> Self {
+        Self::ours(error.to_string())
     }
 }
 

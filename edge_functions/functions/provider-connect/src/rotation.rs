@@ -9,7 +9,6 @@ use welltrack_kit::rpc::Rpc;
 use welltrack_kit::tokens::{KeyRing, OpenError, Part, Place};
 use wstd::http::{Body, Request, StatusCode};
 
-use crate::key_ring;
 use crate::problem::Problem;
 
 /// So many are handed out at once: they are this rotation's for a minute.
@@ -31,14 +30,14 @@ struct Sealed {
 }
 
 #[derive(Deserialize)]
-struct Outcome {
+struct RotateResult {
     rotated: bool,
 }
 
 /// The database's functions for this are the service role's alone, and they are called with the caller's own token.
 pub(crate) async fn rotate_keys(request: &Request<Body>) -> Result<Answer, Problem> {
     let rpc = Rpc::as_caller(request.headers())?.ok_or_else(refused)?;
-    let keys = key_ring()?;
+    let keys = KeyRing::from_settings()?;
     let (mut rotated, mut unreadable) = (0_u64, 0_u64);
     loop {
         let asked = json!({"key_id": keys.key_id(), "limit": PORTION});
@@ -57,7 +56,7 @@ pub(crate) async fn rotate_keys(request: &Request<Body>) -> Result<Answer, Probl
                 "connection_id": token.connection_id, "old_key_id": token.key_id, "key_id": keys.key_id(),
                 "access_token_encrypted": access, "refresh_token_encrypted": refresh,
             });
-            moved += u64::from(rpc.call::<Outcome>("rotate_token", &row).await?.rotated);
+            moved += u64::from(rpc.call::<RotateResult>("rotate_token", &row).await?.rotated);
         }
         rotated += moved;
         // Also when all that is left can't be read.

@@ -1,11 +1,11 @@
 //! `GET|POST /functions/v1/strava-webhook`: answers Strava's challenge, and takes the events that it announces.
 //!
-//! Promises: 200 only after the event is durably in the queue, whether it is understood or not; an event that was stored before is
-//! stored once; Strava isn't called, so its two seconds are spent on one insert. Stops at storing: the activity behind an event is
-//! fetched by `process-events`.
+//! It answers 200 only after the event is durably in the queue, whether it is understood or not. An event that was stored before is stored
+//! once. Strava isn't called, so its two seconds are spent on one insert. The activity behind an event is fetched by
+//! `process-events`.
 //!
-//! Settings: STRAVA_VERIFY_TOKEN; STRAVA_SUBSCRIPTION_ID, where set, must be the event's; STRAVA_CLIENT_SECRET, with which signatures
-//! are made; STRAVA_REQUIRE_SIGNATURE=true refuses events without one (Strava does not sign all subscriptions).
+//! Settings: STRAVA_VERIFY_TOKEN; STRAVA_SUBSCRIPTION_ID, where set, must be the event's; STRAVA_CLIENT_SECRET, with which
+//! signatures are made; STRAVA_REQUIRE_SIGNATURE=true refuses events without one (Strava does not sign all subscriptions).
 
 use serde_json::{Value, json};
 use welltrack_core::providers::canonical::storable;
@@ -21,9 +21,7 @@ async fn main(request: Request<Body>) -> Result<Answer, Error> {
     match *request.method() {
         Method::GET => Ok(challenge(request.uri().query().unwrap_or_default())?),
         Method::POST => event(request).await,
-        _ => {
-            Ok(answer::problem(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Strava gets and posts"))
-        }
+        _ => Ok(answer::method_not_allowed("GET or POST")),
     }
 }
 
@@ -42,8 +40,10 @@ fn challenge(query: &str) -> Result<Answer, settings::Missing> {
 async fn event(request: Request<Body>) -> Result<Answer, Error> {
     let (head, mut body) = request.into_parts();
     let bytes = body.contents().await?;
-    if let Err(why) = check_signature(&head.headers, bytes)? {
-        return Ok(answer::problem(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", &why));
+    match check_signature(&head.headers, bytes) {
+        Ok(()) => {}
+        Err(SignatureError::Missing(setting)) => return Err(setting.into()),
+        Err(why) => return Ok(answer::problem(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", &why.to_string())),
     }
     let Some(body) = serde_json::from_slice(bytes).ok().filter(Value::is_object) else {
         return Ok(answer::problem(StatusCode::BAD_REQUEST, "NOT_JSON", "the body is no JSON object"));
@@ -72,14 +72,26 @@ async fn event(request: Request<Body>) -> Result<Answer, Error> {
     }
 }
 
+/// Why an event is not taken for Strava's, or can't be judged.
+#[derive(Debug, thiserror::Error)]
+enum SignatureError {
+    /// A fault of the installation, not of the caller.
+    #[error(transparent)]
+    Missing(#[from] settings::Missing),
+    #[error("the event is not signed")]
+    NotSigned,
+    #[error(transparent)]
+    Wrong(#[from] signature::SignatureError),
+}
+
 /// Whether the body is Strava's, as far as its header says something about that.
-fn check_signature(headers: &HeaderMap, body: &[u8]) -> Result<Result<(), String>, settings::Missing> {
+fn check_signature(headers: &HeaderMap, body: &[u8]) -> Result<(), SignatureError> {
     let Some(header) = headers.get("x-strava-signature") else {
         let is_required = settings::optional("STRAVA_REQUIRE_SIGNATURE").is_some_and(|value| value == "true");
-        return Ok(if is_required { Err("the event is not signed".to_owned()) } else { Ok(()) });
+        return if is_required { Err(SignatureError::NotSigned) } else { Ok(()) };
     };
     let secret = settings::required("STRAVA_CLIENT_SECRET")?;
     let now = clock::unix_micros().unsigned_abs() / 1_000_000;
     let header = header.to_str().unwrap_or_default();
-    Ok(signature::verify(header, body, secret.as_bytes(), now).map_err(|error| error.to_string()))
+    Ok(signature::verify(header, body, secret.as_bytes(), now)?)
 }

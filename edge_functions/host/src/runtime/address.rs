@@ -1,7 +1,7 @@
 //! Which addresses a function may reach.
 //!
-//! Promises: only addresses of the public internet, judged after the name was resolved, so that no name can lead into the
-//! machine or its network. Stops at addresses: which names are allowed is each function's list.
+//! It may reach the public internet only. Addresses are checked after the name was resolved, so that no name can lead into the
+//! machine or its network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;

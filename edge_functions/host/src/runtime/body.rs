@@ -1,8 +1,8 @@
 //! Bodies that pass through the host, piece by piece, under limits.
 //!
-//! Promises: a request's body of more than its limit, or one that stands still, ends in an error that the host learns of
-//! too; an answer's body whose guest failed or stood still ends in an error, so that the client's connection is cut and half
-//! an answer is never taken for a whole one. Stops at bytes: nothing here looks into a body.
+//! A request's body of more than its limit, or one that stands still, ends in an error that the host learns of too. An answer's
+//! body whose guest failed or stood still ends in an error, so that the client's connection is cut and half an answer is never
+//! taken for a whole one.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::failure::{Failure, Outcome};
+use super::failure::{Failure, FirstFailure};
 
 /// How much of a body is read before a function gets its turn: clients that send small bodies slowly hold no instance.
 pub(super) const READ_AHEAD: usize = 64 << 10;
@@ -194,19 +194,19 @@ pub(super) fn at_hand(mut body: WasiBody) -> AnyBody {
 pub(super) struct Download {
     body: WasiBody,
     idle: Idle,
-    outcome: Arc<Outcome>,
+    first_failure: Arc<FirstFailure>,
     stop: Box<dyn Fn(Failure) + Send>,
 }
 
 impl Download {
-    /// `outcome` says whether the guest failed, `stop` ends it.
+    /// `first_failure` says whether the guest failed, `stop` ends it.
     pub(super) fn new(
         body: WasiBody,
         idle: Duration,
-        outcome: Arc<Outcome>,
+        first_failure: Arc<FirstFailure>,
         stop: impl Fn(Failure) + Send + 'static,
     ) -> Self {
-        Self { body, idle: Idle::new(idle), outcome, stop: Box::new(stop) }
+        Self { body, idle: Idle::new(idle), first_failure, stop: Box::new(stop) }
     }
 }
 
@@ -226,7 +226,7 @@ impl Body for Download {
                 Poll::Ready(Some(Err(Error::HttpResponseTimeout)))
             }
             // The end looks the same whether the guest closed its body or was ended before it could.
-            Poll::Ready(None) if download.outcome.failure().is_some() => {
+            Poll::Ready(None) if download.first_failure.get().is_some() => {
                 Poll::Ready(Some(Err(Error::HttpResponseIncomplete)))
             }
             Poll::Ready(frame) => {

@@ -1,8 +1,7 @@
 //! The engine that compiles components and gives them their memory.
 //!
-//! Promises: compiled code comes from a folder that only this user can write, or from the compiler; instances come out of a
-//! pool of fixed size; running code looks up every [`TICK`] to see whether its time is over. Stops at components: what one
-//! may do is said in [`super::guest`].
+//! Compiled code comes from a folder that only this user can write, or from the compiler. Instances come out of a pool of fixed
+//! size. Running code looks up every [`TICK`] to see whether its time is over.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};

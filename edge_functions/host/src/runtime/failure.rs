@@ -1,7 +1,6 @@
 //! The ways in which a call of a function can go wrong, and the answer to each.
 //!
-//! Promises: each has a status and a code, Supabase's own where it has one; the text tells the caller nothing of the inside.
-//! Stops at words: the log line is written where the failure is seen.
+//! Each has a status and a code, Supabase's own where it has one. The text tells the caller nothing of the inside.
 
 use std::sync::OnceLock;
 
@@ -113,18 +112,18 @@ pub(crate) const REASONS: [&str; 12] = [
     "host",
 ];
 
-/// How a run ended, as far as anybody must know: the first failure counts.
+/// The first failure of a run, which is the one that counts.
 #[derive(Debug, Default)]
-pub(super) struct Outcome(OnceLock<Failure>);
+pub(super) struct FirstFailure(OnceLock<Failure>);
 
-impl Outcome {
+impl FirstFailure {
     /// Records a failure. True if it is the first.
-    pub(super) fn fail(&self, failure: Failure) -> bool {
+    pub(super) fn set(&self, failure: Failure) -> bool {
         self.0.set(failure).is_ok()
     }
 
     /// The failure, if there was one.
-    pub(super) fn failure(&self) -> Option<Failure> {
+    pub(super) fn get(&self) -> Option<Failure> {
         self.0.get().copied()
     }
 }

@@ -1,7 +1,6 @@
-//! What an instance has: its environment, its limits, its way to the outside.
+//! What an instance has: its environment, its limits, its egress.
 //!
-//! Promises: no folder, no socket, no clock but the usual ones, no variable that was not named for it, and memory up to its
-//! cap. Stops at calls: what `wasi:http` may reach is said in [`super::outgoing`].
+//! It has no folder, no socket, no clock but the usual ones, no variable that was not named for it, and memory up to its cap.
 
 use std::sync::Arc;
 
@@ -57,7 +56,7 @@ impl Guest {
 impl Drop for Guest {
     fn drop(&mut self) {
         // However it came to its end.
-        self.outgoing.function().metrics().ended(self.meter.used(), self.memory.peak);
+        self.outgoing.identity().metrics.ended(self.meter.used(), self.memory.peak);
     }
 }
 

@@ -1,7 +1,6 @@
 //! How much processor time an instance has used.
 //!
-//! Promises: counts the time of the thread while the guest (or the host on its behalf) runs, and nothing while it waits.
-//! Stops at counting: who stops a guest is [`super::call`].
+//! Counts the time of the thread while the guest (or the host on its behalf) runs, and nothing while it waits.
 
 use std::future::Future;
 use std::pin::Pin;

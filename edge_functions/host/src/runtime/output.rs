@@ -1,8 +1,8 @@
 //! What a guest prints.
 //!
-//! Promises: lines of standard output and error become log lines at level DEBUG, with the function and the request, at most
-//! [`MOST`] bytes of a request; secrets of the function are blacked out. Below DEBUG nothing is kept: a guest may print what
-//! people measured of themselves, and only somebody who asked for it should see that.
+//! Lines of standard output and error become log lines at level DEBUG, with the function and the request, at most [`MOST`] bytes
+//! of a request. Secrets of the function are blacked out. Below DEBUG nothing is kept: a guest may print what people measured of
+//! themselves, and only somebody who asked for it should see that.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,7 @@
 //! The running of an instance, from its making to its end.
 //!
-//! Promises: within its processor time, its memory and its total time; whatever ends it is recorded once and told with one line
-//! in the log, before the ends of its bodies are dropped. Stops at the instance: what the caller is told is [`super::call`].
+//! An instance stays within its processor time, its memory and its total time. Whatever ends it is recorded once and told with
+//! one line in the log, before the ends of its bodies are dropped.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,41 +9,26 @@ use std::sync::Arc;
 use std::task::Context;
 
 use http::{Request, Response};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
 use super::body::Upload;
-use super::call::Function;
-use super::failure::{Failure, Outcome};
+use super::failure::{Failure, FirstFailure};
+use super::function::{Function, Permit};
 use super::meter::Metered;
-use crate::metrics::InUse;
 
 /// What a guest may hand to the host in one call, in bytes; its pieces of bodies are smaller.
 const PER_HOST_CALL: usize = 16 << 20;
 
 /// The processor limit, as the error that ends a guest.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("no processor time left")]
 struct OutOfTime;
-impl std::error::Error for OutOfTime {}
-impl std::fmt::Display for OutOfTime {
-    fn fmt(&self, to: &mut std::fmt::Formatter) -> std::fmt::Result {
-        to.write_str("no processor time left")
-    }
-}
-
-/// The right to have an instance; given back when dropped.
-pub(super) struct Turn {
-    pub(super) _function: OwnedSemaphorePermit,
-    pub(super) _host: OwnedSemaphorePermit,
-    pub(super) _counted: InUse,
-    pub(super) _tracked: TaskTrackerToken,
-}
 
 /// What a call has to do. Whoever waits for the answer goes on with it; from then on, or when nobody waits any more, the rest
 /// is a task of its own, so that a function is not cut off between two writes.
@@ -88,14 +73,14 @@ impl Drop for Work {
 pub(super) struct Run {
     function: Arc<Function>,
     id: Arc<str>,
-    pub(super) outcome: Arc<Outcome>,
+    pub(super) first_failure: Arc<FirstFailure>,
 }
 
 type Head = oneshot::Sender<Result<Response<WasiBody>, ErrorCode>>;
 
 impl Run {
     pub(super) fn new(function: Arc<Function>, id: Arc<str>) -> Self {
-        Self { function, id, outcome: Arc::default() }
+        Self { function, id, first_failure: Arc::default() }
     }
 
     /// From the making of the instance to its end.
@@ -104,7 +89,7 @@ impl Run {
         request: Request<Upload>,
         scheme: Scheme,
         head: Head,
-        _turn: Turn,
+        _permit: Permit,
     ) {
         let function = &self.function;
         let limits = &function.settings().limits;
@@ -157,9 +142,9 @@ impl Run {
         self.fail_with(failure, "");
     }
 
-    /// Records the first failure of a call: in the outcome, in the metrics, and with one line in the log.
+    /// Records the first failure of a call: for the answer, in the metrics, and with one line in the log.
     pub(super) fn fail_with(&self, failure: Failure, detail: &str) {
-        if self.outcome.fail(failure) {
+        if self.first_failure.set(failure) {
             self.function.metrics().failed(failure.reason());
             tracing::warn!(
                 function = self.function.name(),

@@ -1,7 +1,7 @@
 //! What comes from the environment: Supabase's own names, and the secrets that functions may be given.
 //!
-//! Promises: a value of the process's environment goes before one of the env file; nothing that is secret shows itself in
-//! `Debug`. Stops at text: whether a URL answers is seen when it is used.
+//! A value of the process's environment goes before one of the env file. Nothing that is secret shows itself in `Debug`. Whether
+//! a URL answers is seen when it is used.
 
 use std::collections::BTreeMap;
 use std::path::Path;

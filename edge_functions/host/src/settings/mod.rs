@@ -1,8 +1,8 @@
 //! The settings of the host and of each function, read once at the start.
 //!
-//! Promises: `supabase/config.toml` says which functions there are and which want a token, in Supabase's own words;
-//! `functions.toml` beside it says what Supabase has no word for. A key that is unknown or a value that is not legal stops
-//! the start with file, line and what is legal. Stops at reading: nothing here is changed while the host runs.
+//! `supabase/config.toml` says which functions there are and which want a token, in Supabase's own words; `functions.toml` beside
+//! it says what Supabase has no word for. A key that is unknown or a value that is not legal stops the start with file, line and
+//! what is legal.
 
 mod environment;
 mod values;

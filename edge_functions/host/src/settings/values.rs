@@ -1,7 +1,6 @@
 //! Values of settings that check themselves while they are read.
 //!
-//! Promises: whatever is outside its range or not of its form is an error that says what is legal; `toml` adds the file's
-//! line. Stops at single values: what must fit together is checked in [`super`].
+//! Whatever is outside its range or not of its form is an error that says what is legal; `toml` adds the file's line.
 
 use std::fmt;
 use std::net::IpAddr;

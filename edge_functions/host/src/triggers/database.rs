@@ -1,8 +1,7 @@
 //! The connection on which the database speaks first.
 //!
-//! Promises: listens on every channel that a function names, again after every loss, and then tells all functions that there
-//! may be work, because what was notified meanwhile is lost. Locks the ticks of schedules. Stops at one connection: queries
-//! of functions go over others.
+//! It listens on every channel that a function names, again after every loss, and then tells all functions that there may be work,
+//! because what was notified meanwhile is lost. It locks the ticks of schedules.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +13,7 @@ use tokio_postgres::{AsyncMessage, Client};
 use tokio_util::sync::CancellationToken;
 use welltrack_api::Address;
 
-use super::Listeners;
+use super::triggered::Listeners;
 use crate::error::Chain;
 use crate::metrics::Tick;
 

@@ -1,7 +1,7 @@
 //! Schedules.
 //!
-//! Promises: of all hosts on one database, one runs a tick. A tick that falls into a run of this host, or into a time without a
-//! database, is not made up for. Stops at minutes: that is cron's grain.
+//! Of all hosts on one database, one runs a tick. A tick that falls into a run of this host, or into a time without a database,
+//! is not made up for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::Triggered;
 use super::database::Database;
+use super::triggered::Triggered;
 use crate::metrics::Tick;
 use crate::settings::Schedule;
 

@@ -1,7 +1,7 @@
 //! GoTrue's errors, in both of the shapes that it gives them.
 //!
-//! Promises: a client that names API version 2024-01-01 or later gets `{"code", "message"}`, any other the older
-//! `{"code", "error_code", "msg"}`; a weak password says why. Stops at detail: the database's words stay out of the answer.
+//! A client that names API version 2024-01-01 or later gets `{"code", "message"}`, any other the older `{"code", "error_code",
+//! "msg"}`. A weak password says why.
 
 use bytes::Bytes;
 use deadpool::managed::PoolError;
@@ -22,7 +22,9 @@ pub(super) fn wants_new_errors(headers: &HeaderMap) -> bool {
         .is_some_and(|version| version >= NEW_ERRORS)
 }
 
-#[derive(Debug)]
+/// An error of GoTrue.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
 pub(super) struct AuthError {
     status: StatusCode,
     code: &'static str,

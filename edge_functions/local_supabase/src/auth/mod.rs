@@ -1,10 +1,9 @@
 //! `/auth/v1` of the local stack: a stand-in for GoTrue (Supabase Auth), for a developer's machine only.
 //!
-//! Promises: sign-up and sign-in by e-mail, phone or as nobody in particular, rotation of refresh tokens with reuse detection,
-//! sessions, `/user`, `/logout`, `/settings` and `/health` answer with GoTrue's JSON and GoTrue's errors; passwords are kept as
-//! bcrypt hashes. Everybody is confirmed at once, as with the Supabase CLI's defaults. Stops at mail, text messages, single
-//! sign-on, second factors and the admin API: those paths are 404.
-//! Source: github.com/supabase/auth, openapi.yaml.
+//! Sign-up and sign-in by e-mail, phone or as nobody in particular, rotation of refresh tokens with reuse detection, sessions,
+//! `/user`, `/logout`, `/settings` and `/health` answer with GoTrue's JSON and GoTrue's errors. Passwords are kept as bcrypt
+//! hashes. Everybody is confirmed at once, as with the Supabase CLI's defaults. Mail, text messages, single sign-on, second
+//! factors and the admin API are not there: those paths answer 404. Source: github.com/supabase/auth, openapi.yaml.
 
 mod error;
 mod sessions;
@@ -116,7 +115,7 @@ type Answer = Result<http::Response<Bytes>, AuthError>;
 /// What a body may say, over all endpoints.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wishes {
+struct AuthRequest {
     email: Option<String>,
     phone: Option<String>,
     password: Option<String>,
@@ -124,7 +123,7 @@ struct Wishes {
     refresh_token: Option<String>,
 }
 
-impl Wishes {
+impl AuthRequest {
     fn of(body: &[u8]) -> Result<Self, AuthError> {
         serde_json::from_slice(body)
             .map_err(|_| AuthError::bad_request("bad_json", "Could not parse request body as JSON"))
@@ -158,10 +157,10 @@ impl Service {
             (&Method::GET, "/settings") => Ok(ok(&self.settings())),
             // The secret is shared, so there is no public key to publish.
             (&Method::GET, "/.well-known/jwks.json") => Ok(ok(&json!({ "keys": [] }))),
-            (&Method::POST, "/signup") => self.sign_up(&parts.headers, Wishes::of(body)?).await,
-            (&Method::POST, "/token") => self.token(&parts.headers, query, Wishes::of(body)?).await,
+            (&Method::POST, "/signup") => self.sign_up(&parts.headers, AuthRequest::of(body)?).await,
+            (&Method::POST, "/token") => self.token(&parts.headers, query, AuthRequest::of(body)?).await,
             (&Method::GET, "/user") => Ok(ok(&self.who(&parts.headers).await?.0)),
-            (&Method::PUT, "/user") => self.update(&parts.headers, Wishes::of(body)?).await,
+            (&Method::PUT, "/user") => self.update(&parts.headers, AuthRequest::of(body)?).await,
             (&Method::POST, "/logout") => self.log_out(&parts.headers, query).await,
             _ => Err(AuthError::new(
                 StatusCode::NOT_FOUND,
@@ -182,11 +181,11 @@ impl Service {
         })
     }
 
-    async fn sign_up(&self, headers: &HeaderMap, wishes: Wishes) -> Answer {
-        let identity = wishes.identity()?;
-        let data = wishes.data.unwrap_or_default();
+    async fn sign_up(&self, headers: &HeaderMap, asked: AuthRequest) -> Answer {
+        let identity = asked.identity()?;
+        let data = asked.data.unwrap_or_default();
         let mut connection = self.pool.get().await?;
-        let user = match (identity, wishes.password) {
+        let user = match (identity, asked.password) {
             (None, _) if !self.anonymous_sign_ins => {
                 return Err(AuthError::unprocessable(
                     "anonymous_provider_disabled",
@@ -210,24 +209,24 @@ impl Service {
         self.granted(&user, &grant)
     }
 
-    async fn token(&self, headers: &HeaderMap, query: &str, wishes: Wishes) -> Answer {
+    async fn token(&self, headers: &HeaderMap, query: &str, asked: AuthRequest) -> Answer {
         match query_value(query, "grant_type") {
-            Some("password") => self.sign_in(headers, wishes).await,
-            Some("refresh_token") => self.refresh(wishes).await,
+            Some("password") => self.sign_in(headers, asked).await,
+            Some("refresh_token") => self.refresh(asked).await,
             _ => Err(AuthError::bad_request("invalid_credentials", "unsupported_grant_type")),
         }
     }
 
-    async fn sign_in(&self, headers: &HeaderMap, wishes: Wishes) -> Answer {
+    async fn sign_in(&self, headers: &HeaderMap, asked: AuthRequest) -> Answer {
         let refused = || AuthError::bad_request("invalid_credentials", "Invalid login credentials");
-        let identity = wishes
+        let identity = asked
             .identity()?
             .ok_or_else(|| AuthError::bad_request("validation_failed", "missing email or phone"))?;
         let mut connection = self.pool.get().await?;
         let known = users::find(&connection, &identity).await?;
-        // Whoever is unknown costs as much time as whoever is known.
+        // Verify a dummy hash for unknown accounts, so that response time does not reveal whether one exists.
         let (id, hash) = known.map_or((None, None), |(id, hash)| (Some(id), hash));
-        let matches = users::verify(wishes.password.unwrap_or_default(), hash).await?;
+        let matches = users::verify(asked.password.unwrap_or_default(), hash).await?;
         let id = id.filter(|_| matches).ok_or_else(refused)?;
         if users::is_banned(&connection, id).await? {
             return Err(AuthError::bad_request("user_banned", "User is banned"));
@@ -237,8 +236,8 @@ impl Service {
         self.granted(&user, &grant)
     }
 
-    async fn refresh(&self, wishes: Wishes) -> Answer {
-        let token = wishes
+    async fn refresh(&self, asked: AuthRequest) -> Answer {
+        let token = asked
             .refresh_token
             .filter(|token| !token.is_empty())
             .ok_or_else(|| AuthError::bad_request("validation_failed", "refresh_token required"))?;
@@ -251,11 +250,11 @@ impl Service {
         self.granted(&user, &grant)
     }
 
-    async fn update(&self, headers: &HeaderMap, wishes: Wishes) -> Answer {
+    async fn update(&self, headers: &HeaderMap, asked: AuthRequest) -> Answer {
         let (user, session) = self.who(headers).await?;
-        let identity = wishes.identity()?;
+        let identity = asked.identity()?;
         let mut connection = self.pool.get().await?;
-        let hash = match wishes.password.filter(|password| !password.is_empty()) {
+        let hash = match asked.password.filter(|password| !password.is_empty()) {
             None => None,
             Some(password) => {
                 users::check_password(&password)?;
@@ -269,7 +268,7 @@ impl Service {
                 Some(users::hash(password).await?)
             }
         };
-        let changes = users::Changes { identity, hash, data: wishes.data };
+        let changes = users::Changes { identity, hash, data: asked.data };
         let user = users::update(&mut connection, user.id, session, changes).await?;
         Ok(ok(&user))
     }

@@ -1,9 +1,8 @@
 //! Sessions and their tokens: `auth.sessions`, `auth.refresh_tokens`, and the access token that comes with them.
 //!
-//! Promises: a refresh token is good once. Used again at once (within ten seconds), or when its successor was never used, it
-//! is taken for a client that lost the answer and gets a good token; used again later, somebody has stolen it, and the whole
-//! session ends. Two uses at the same time go one after the other. Stops at access tokens already given out: they stay good
-//! for the rest of their hour.
+//! A refresh token is good once. Used again at once (within ten seconds), or when its successor was never used, it is taken for a
+//! client that lost the answer and gets a good token. Used again later, somebody has stolen it, and the whole session ends. Two
+//! uses at the same time go one after the other. Access tokens that were given out stay good until they expire.
 
 use super::{error::AuthError, users::User};
 use jsonwebtoken::{EncodingKey, Header};

@@ -1,7 +1,7 @@
 //! People and how they prove who they are: `auth.users`, `auth.identities`, passwords.
 //!
-//! Promises: an e-mail address or a phone number is checked and written in one form before it is stored or looked for; a
-//! password is kept as a bcrypt hash and never leaves this file. Stops at confirmation: everybody is confirmed at once.
+//! An e-mail address or a phone number is checked and written in one form before it is stored or looked for. A password is kept
+//! as a bcrypt hash and never leaves this file.
 
 use super::error::AuthError;
 use serde::Serialize;

@@ -1,8 +1,7 @@
 //! The client behind outgoing calls.
 //!
-//! Promises: connections are kept and shared; an address is judged at the moment it is connected to, whether a name led to it
-//! or it was written out; no redirect is followed and no proxy of the environment is used. Stops at sending: what may be sent
-//! is decided before.
+//! Connections are kept and shared. An address is judged at the moment it is connected to, whether a name led to it or it was
+//! written out. No redirect is followed and no proxy of the environment is used.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -19,8 +18,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
+use super::address::is_public;
 use crate::error::StartError;
-use crate::runtime::is_public;
 use crate::settings::plain_host;
 
 /// How long a connection may take to be made.
@@ -35,14 +34,9 @@ pub(super) struct Client {
 }
 
 /// An address that functions must not reach.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the name leads to no address of the public internet")]
 struct Prohibited;
-impl std::error::Error for Prohibited {}
-impl std::fmt::Display for Prohibited {
-    fn fmt(&self, to: &mut std::fmt::Formatter) -> std::fmt::Result {
-        to.write_str("the name leads to no address of the public internet")
-    }
-}
 
 /// Resolves names as the system does and leaves out what is not public.
 struct PublicOnly {

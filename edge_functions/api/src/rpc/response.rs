@@ -1,9 +1,9 @@
 //! What a call's result or failure looks like to a client: PostgREST's statuses and bodies.
 //!
-//! Promises: `PT` codes, `PGRST` raises, `response.*` settings and every SQLSTATE are answered by PostgREST's own table.
-//! Source: PostgREST's documentation, "Errors" and "Functions as RPC".
+//! `PT` codes, `PGRST` raises, `response.*` settings and every SQLSTATE are answered by PostgREST's own table. Source:
+//! PostgREST's documentation, "Errors" and "Functions as RPC".
 
-use super::Failure;
+use super::failure::Failure;
 use crate::{
     answer::{self, Problem},
     jwt::Role,
@@ -176,7 +176,7 @@ fn status_of_refusal(error: &DbError, role: Role) -> StatusCode {
         }
         &SqlState::UNDEFINED_FUNCTION | &SqlState::UNDEFINED_TABLE => StatusCode::NOT_FOUND,
         &SqlState::INVALID_OBJECT_DEFINITION => StatusCode::INTERNAL_SERVER_ERROR,
-        // Whoever has not said who they are may not have tried yet; whoever has may not.
+        // Anonymous callers get 401 (they could still sign in); authenticated callers get 403.
         &SqlState::INSUFFICIENT_PRIVILEGE if role == Role::Anon => StatusCode::UNAUTHORIZED,
         &SqlState::INSUFFICIENT_PRIVILEGE => StatusCode::FORBIDDEN,
         _ => match code.get(..2) {

@@ -1,9 +1,9 @@
-//! A transaction's flight over a connection of the pool, with one call or several on board.
+//! A transaction on a connection of the pool, with one call or several in it.
 //!
-//! Promises: a connection goes back to the pool only with nothing of a call left on it; whoever drops a flight has its
-//! statement cancelled and the connection thrown away. All calls are made, or none. Stops at meaning: what an error or a result says is `outcome`'s.
+//! A connection goes back to the pool only with nothing of a call left on it. Dropping a transaction cancels its statement and
+//! throws the connection away. All calls are made, or none.
 
-use super::{catalogue::Plan, outcome::Answer};
+use super::{catalogue::Plan, response::Answer};
 use crate::{
     database::{Connection, Connector},
     jwt::Role,
@@ -22,7 +22,7 @@ const CANCEL_AGAIN: Duration = Duration::from_millis(100);
 /// After this a connection that does not answer is left to the database's own timeouts.
 const CANCEL_ATTEMPTS: usize = 50;
 
-/// What a flight sends.
+/// What a transaction sends.
 pub(super) struct Statements {
     settings: Statement,
     call: Statement,
@@ -37,7 +37,7 @@ impl Statements {
     }
 }
 
-/// What the calls of a flight have in common.
+/// What the calls of a transaction have in common.
 pub(super) struct Common<'a> {
     pub(super) function: &'a str,
     pub(super) role: Role,
@@ -54,12 +54,12 @@ pub(super) struct Call {
 }
 
 /// A connection with calls under way.
-pub(super) struct Flight {
-    /// Taken out when the flight has landed.
+pub(super) struct Transaction {
+    /// Taken out when the transaction has ended.
     connection: Option<Object<Connector>>,
 }
 
-impl Flight {
+impl Transaction {
     pub(super) fn new(connection: Object<Connector>) -> Self {
         Self { connection: Some(connection) }
     }
@@ -72,7 +72,7 @@ impl Flight {
         common: &Common<'_>,
         calls: &[Call],
     ) -> Result<Vec<Answer>, Error> {
-        let connection = self.connection.as_ref().expect("a flight is run once");
+        let connection = self.connection.as_ref().expect("a transaction is run once");
         let path = format!("/rpc/{}", common.function);
         let of_all: [&(dyn ToSql + Sync); 2] = [&Hidden(common.claims), &path];
         let bodies: Vec<_> = calls.iter().map(|c| (!c.body.is_empty()).then_some(Json(&c.body))).collect();
@@ -105,7 +105,7 @@ impl Flight {
     }
 }
 
-impl Drop for Flight {
+impl Drop for Transaction {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
         // Without a runtime there is nobody left to wait for, and closing the connection is all that can be done.
