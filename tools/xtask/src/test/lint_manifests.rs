@@ -27,10 +27,6 @@ pub(super) fn check(root: &Path, workspaces: &[&str]) -> Result<()> {
         let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata gives no JSON")?;
         for package in metadata["packages"].as_array().context("cargo metadata names no packages")? {
             let file = package["manifest_path"].as_str().context("a package without a manifest")?;
-            // The host and the gateway still name their own: they are being split.
-            if *workspace == "Cargo.toml" && Path::new(file).starts_with(root.join("edge_functions")) {
-                continue;
-            }
             let text = fs::read_to_string(file).with_context(|| format!("could not read {file}"))?;
             let name = Path::new(file).strip_prefix(root).unwrap_or(Path::new(file)).display();
             found.extend(own_dependencies(&text).map(|(line, key)| format!("{name}:{line}: {key}")));
