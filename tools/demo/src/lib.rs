@@ -19,6 +19,7 @@ mod print;
 mod providers;
 mod recovery;
 pub mod report;
+mod weights;
 
 use std::io::{ErrorKind, Write as _};
 use std::time::Instant;
@@ -33,6 +34,7 @@ pub use data::data_set;
 use history::{DAYS, History};
 use people::PEOPLE;
 use print::Report;
+use weights::Weights;
 
 /// Runs the demo on a stack that is up.
 pub fn run(stack: &Stack) -> Result<()> {
@@ -95,7 +97,8 @@ fn story(stack: &Stack, data: Data) -> Result<Report> {
             })?)
         }
     };
-    Ok(Report { source: data.source, people, total, delivered, signing_up, jobs, engine, cohort })
+    let weights = Weights::read(stack)?;
+    Ok(Report { source: data.source, people, total, delivered, signing_up, jobs, engine, cohort, weights })
 }
 
 fn joined(api: &mut Api, histories: [History; 3]) -> Result<Vec<Chapter>> {

@@ -19,6 +19,7 @@ use super::cohort::Cohort;
 use super::figures::{DAYS_PER_BAR, grouped, number, sparkline, wrapped};
 use super::history::DAYS;
 use super::providers::Delivered;
+use super::weights::Weights;
 use table::table;
 
 /// What there is to tell in the end.
@@ -33,6 +34,8 @@ pub(super) struct Report {
     pub(super) engine: Duration,
     /// Everybody in the data set; nobody where readings are generated.
     pub(super) cohort: Option<Cohort>,
+    /// What the scores were computed with.
+    pub(super) weights: Weights,
 }
 
 /// The whole report.
@@ -76,8 +79,9 @@ pub(super) fn report(report: &Report) -> String {
         "How they recovered",
         &format!(
             "Each ran the engine for themselves, as of their last day; a bar is {DAYS_PER_BAR} days.\n\
-             0.25 stress + 0.30 sleep + 0.20 resting heart rate + 0.25 training load, each 0 to 100:\n\
-             a rule of thumb about training and rest, without medical meaning."
+             {}, each 0 to 100:\n\
+             a rule of thumb about training and rest, without medical meaning.",
+            report.weights.formula()
         ),
         &recovery::by_person(&report.people),
     );

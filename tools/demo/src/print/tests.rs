@@ -8,6 +8,7 @@ use super::super::recovery::{Day, Forecast, Recovery};
 use super::table::WIDTH;
 use super::*;
 use crate::api::FromSource;
+use crate::weights::tests::todays;
 use console::measure_text_width;
 use uuid::Uuid;
 
@@ -90,6 +91,7 @@ fn crowded() -> Report {
         jobs,
         engine: jobs,
         cohort: Some(Cohort { people: 55, days: vec![Some(scored(50.0)), Some(scored(100.0)), None] }),
+        weights: todays(),
     }
 }
 

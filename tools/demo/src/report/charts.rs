@@ -10,6 +10,7 @@ use plotters::style::RGBColor;
 use super::axis::{Axis, number, short, stretches};
 use super::canvas::{Canvas, Drawing, Key, Mark, Plot, colour, draw};
 use super::data::{Day, Person, Status};
+use crate::weights::Weights;
 
 /// A drawing, what it says to somebody who can't see it, and which marks it has.
 pub(super) struct Chart {
@@ -22,12 +23,12 @@ pub(super) struct Chart {
     pub(super) marks: Vec<(&'static str, RGBColor)>,
 }
 
-/// The components as the engine and as people name them, their shares of a whole score, and their colours.
+/// The components as the engine and as people name them, and their colours.
 pub(super) const COMPONENTS: [(&str, &str, RGBColor); 4] = [
-    ("stress", "Stress, 25 %", colour::PURPLE),
-    ("sleep", "Sleep, 30 %", colour::SKY),
-    ("hr", "Resting heart rate, 20 %", colour::RED),
-    ("load", "Training load, 25 %", colour::GREEN),
+    ("stress", "Stress", colour::PURPLE),
+    ("sleep", "Sleep", colour::SKY),
+    ("hr", "Resting heart rate", colour::RED),
+    ("load", "Training load", colour::GREEN),
 ];
 
 /// Marks of days without a score.
@@ -79,7 +80,7 @@ pub(super) fn recovery(person: &Person) -> Result<Chart> {
 }
 
 /// What the scores are made of, one above the other.
-pub(super) fn components(person: &Person) -> Result<Chart> {
+pub(super) fn components(person: &Person, weights: &Weights) -> Result<Chart> {
     let days = &person.days;
     let title = "What the score is made of".to_owned();
     let series: [Vec<Option<f64>>; 4] =
@@ -92,26 +93,30 @@ pub(super) fn components(person: &Person) -> Result<Chart> {
                 Key::new(Mark::Ring, colour::NOTHING, "not known"),
             ],
         )?;
-        for (values, (_, name, own)) in series.iter().zip(COMPONENTS) {
-            let plot = canvas.plot(70.0, (day_axis(days), points(-26.0, 50)), (name, "points"))?;
+        for (values, (label, name, own)) in series.iter().zip(COMPONENTS) {
+            let shown = weights.named(label, name);
+            let plot = canvas.plot(70.0, (day_axis(days), points(-26.0, 50)), (&shown, "points"))?;
             curve(canvas, &plot, values, own, 0.8)?;
             for (place, _) in values.iter().enumerate().filter(|(_, value)| value.is_none()) {
                 canvas.stamp(plot.at(place as f64, -14.0), Mark::Ring, colour::NOTHING, 0.7)?;
             }
-            if name == COMPONENTS[3].1 {
+            if label == COMPONENTS[3].0 {
                 canvas.days(&plot, &days_are(days))?;
             }
         }
         Ok(())
     })?;
-    let described = series.iter().zip(COMPONENTS).map(|(values, (_, name, _))| match spread(values) {
-        Some((low, high)) => format!(
-            "{name}: known for {}, from {} to {} points.",
-            plural(values.iter().flatten().count(), "day"),
-            number(low, 0),
-            number(high, 0)
-        ),
-        None => format!("{name}: not known."),
+    let described = series.iter().zip(COMPONENTS).map(|(values, (label, name, _))| {
+        let shown = weights.named(label, name);
+        match spread(values) {
+            Some((low, high)) => format!(
+                "{shown}: known for {}, from {} to {} points.",
+                plural(values.iter().flatten().count(), "day"),
+                number(low, 0),
+                number(high, 0)
+            ),
+            None => format!("{shown}: not known."),
+        }
     });
     let marks =
         COMPONENTS.map(|(name, _, colour)| (name, colour)).into_iter().chain([("unknown", colour::NOTHING)]);

@@ -19,6 +19,8 @@ use welltrack_stack::cluster::{Cluster, Role};
 use welltrack_stack::files::{make_dir, write_whole};
 use welltrack_stack::{Stack, ui};
 
+use crate::weights::Weights;
+
 /// More people than these are not put into one page.
 const MOST: usize = 20;
 
@@ -38,6 +40,7 @@ pub fn write(cluster: &Cluster, name: Option<&str>, folder: &Path) -> Result<Vec
         ui::note(&format!("the first {MOST} of {} people; --person NAME for another", people.len()));
         people.truncate(MOST);
     }
+    let weights = Weights::read(cluster)?;
     let mut client =
         Client::connect(&cluster.url(Role::Authenticator), NoTls).context("could not connect")?;
     let told = ui::step("Reading their days and drawing them", || {
@@ -45,14 +48,15 @@ pub fn write(cluster: &Cluster, name: Option<&str>, folder: &Path) -> Result<Vec
             .iter()
             .map(|who| {
                 let person = data::read(&mut client, who)?;
-                let charts = drawn(&person)?;
+                let charts = drawn(&person, &weights)?;
                 Ok((person, charts))
             })
             .collect::<Result<Vec<_>>>()
     })?;
     make_dir(folder)?;
+    let caveat = page::caveat(&weights);
     let page = folder.join("index.html");
-    write_whole(&page, page::page(&told))?;
+    write_whole(&page, page::page(&told, &caveat))?;
     let mut files = vec![page];
     ui::step("Turning the drawings into pictures", || {
         for (person, charts) in &told {
@@ -61,7 +65,7 @@ pub fn write(cluster: &Cluster, name: Option<&str>, folder: &Path) -> Result<Vec
             let mut places = names.map(|name| folder.join(name).with_extension("png"));
             let file =
                 places.find(|place| !files.contains(place)).context("there is always another number")?;
-            write_whole(&file, picture::png(person, charts)?)?;
+            write_whole(&file, picture::png(person, charts, &caveat)?)?;
             files.push(file);
         }
         Ok(())
@@ -69,8 +73,9 @@ pub fn write(cluster: &Cluster, name: Option<&str>, folder: &Path) -> Result<Vec
     Ok(files)
 }
 
-fn drawn(person: &data::Person) -> Result<Vec<charts::Chart>> {
-    let mut drawn = vec![charts::recovery(person)?, charts::heart_rate(person)?, charts::components(person)?];
+fn drawn(person: &data::Person, weights: &Weights) -> Result<Vec<charts::Chart>> {
+    let mut drawn =
+        vec![charts::recovery(person)?, charts::heart_rate(person)?, charts::components(person, weights)?];
     for goal in &person.goals {
         drawn.push(goal::chart(goal)?);
     }
@@ -93,6 +98,7 @@ fn file_name(name: &str) -> String {
 pub(crate) mod tests {
     use super::data::{Day, Goal, Person, Seen, Status, Why};
     use super::*;
+    use crate::weights::tests::todays;
     use jiff::civil::date;
 
     /// A person of so many days, each of another kind.
@@ -131,7 +137,7 @@ pub(crate) mod tests {
     fn whoever_has_few_days_or_none_has_charts_and_a_page() {
         for days in [0, 1, 2, 5, 60] {
             let person = somebody("Ada", days);
-            let charts = drawn(&person).expect("charts");
+            let charts = drawn(&person, &todays()).expect("charts");
             for chart in &charts {
                 assert!(
                     chart.drawing.height > 150 && chart.drawing.shapes.contains("<text"),
@@ -141,7 +147,7 @@ pub(crate) mod tests {
             }
             let scores = charts[0].drawing.shapes.matches("<circle").count();
             assert_eq!(scores, 2 + days.div_ceil(4) + (days + 2) / 4, "dots, rings and the legend's two");
-            let page = page::page(&[(person, charts)]);
+            let page = page::page(&[(person, charts)], &page::caveat(&todays()));
             assert!(page.contains("<h2>Ada</h2>") && page.contains("holding steady"));
         }
     }

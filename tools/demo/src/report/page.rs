@@ -11,11 +11,16 @@ use super::axis::{number, short};
 use super::canvas::colour;
 use super::charts::{COMPONENTS, Chart, plural};
 use super::data::{Day, Goal, Person, Status};
+use crate::weights::Weights;
 
 /// What nobody should read without.
-pub(super) const CAVEAT: &str = "The recovery score is a rule of thumb about training and rest: 0.25 stress + 0.30 sleep + \
-    0.20 resting heart rate + 0.25 training load, shared out anew where one is missing. The weights are a heuristic without \
-    medical meaning. A forecast is a straight line through 30 days and knows nothing of tomorrow.";
+pub(super) fn caveat(weights: &Weights) -> String {
+    format!(
+        "The recovery score is a rule of thumb about training and rest: {}, shared out anew where one is missing. The weights \
+         are a heuristic without medical meaning. A forecast is a straight line through 30 days and knows nothing of tomorrow.",
+        weights.formula()
+    )
+}
 
 /// Drawn colours, and what they become on dark paper.
 const NIGHT: [(RGBColor, &str); 12] = [
@@ -34,7 +39,7 @@ const NIGHT: [(RGBColor, &str); 12] = [
 ];
 
 /// The whole file.
-pub(super) fn page(people: &[(Person, Vec<Chart>)]) -> String {
+pub(super) fn page(people: &[(Person, Vec<Chart>)], caveat: &str) -> String {
     let mut nav = String::new();
     if people.len() > 1 {
         let links = people
@@ -51,9 +56,10 @@ pub(super) fn page(people: &[(Person, Vec<Chart>)]) -> String {
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
          <link rel=\"icon\" href=\"data:,\">\n<title>WellTrack report</title>\n<style>\n{}{}</style>\n</head>\n<body>\n\
          <header><h1>Recovery and goals</h1>{nav}</header>\n<main>\n{sections}</main>\n\
-         <footer><p>{CAVEAT}</p></footer>\n</body>\n</html>\n",
+         <footer><p>{}</p></footer>\n</body>\n</html>\n",
         include_str!("page.css"),
         night(),
+        escaped(caveat),
     )
 }
 
@@ -154,7 +160,7 @@ fn why(person: &Person) -> String {
         let name = COMPONENTS
             .iter()
             .find(|(name, ..)| *name == part.name)
-            .map_or(part.name.as_str(), |(_, name, _)| name.split(',').next().unwrap_or(name));
+            .map_or(part.name.as_str(), |(_, name, _)| name);
         let cells = [
             cell(part.value, 0),
             part.weight_used.map_or_else(missing, |weight| format!("{} %", number(weight * 100.0, 0))),

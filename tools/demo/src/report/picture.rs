@@ -12,7 +12,7 @@ use resvg::usvg::{Options, Tree};
 use super::canvas::WIDTH;
 use super::charts::Chart;
 use super::data::Person;
-use super::page::{CAVEAT, escaped, extent, sentences};
+use super::page::{escaped, extent, sentences};
 use crate::figures::wrapped;
 
 /// Between the columns and around everything.
@@ -24,13 +24,13 @@ const ZOOM: f32 = 2.0;
 const LINE: usize = 122;
 
 /// Everything of one person.
-pub(super) fn png(person: &Person, charts: &[Chart]) -> Result<Vec<u8>> {
+pub(super) fn png(person: &Person, charts: &[Chart], caveat: &str) -> Result<Vec<u8>> {
     let mut options = Options { font_family: "DejaVu Sans".to_owned(), ..Options::default() };
     let fonts = options.fontdb_mut();
     fonts.load_font_data(dejavu::sans::regular().to_vec());
     fonts.load_font_data(dejavu::sans::bold().to_vec());
     fonts.set_sans_serif_family("DejaVu Sans");
-    let tree = Tree::from_str(&sheet(person, charts), &options).context("the picture is no SVG")?;
+    let tree = Tree::from_str(&sheet(person, charts, caveat), &options).context("the picture is no SVG")?;
     let size = tree.size();
     let mut pixels = Pixmap::new((size.width() * ZOOM) as u32, (size.height() * ZOOM) as u32)
         .context("the picture has no size")?;
@@ -39,7 +39,7 @@ pub(super) fn png(person: &Person, charts: &[Chart]) -> Result<Vec<u8>> {
 }
 
 /// One SVG of all charts, each in the column that is shorter so far, with the words above and below.
-fn sheet(person: &Person, charts: &[Chart]) -> String {
+fn sheet(person: &Person, charts: &[Chart], caveat: &str) -> String {
     let mut shapes = String::new();
     // Writing to a String cannot fail.
     let mut text = |y: u32, style: &str, said: &str| {
@@ -71,7 +71,7 @@ fn sheet(person: &Person, charts: &[Chart]) -> String {
         ends[column] += chart.drawing.height + MARGIN;
     }
     let mut bottom = ends.into_iter().max().unwrap_or(top);
-    for line in wrapped(CAVEAT, LINE) {
+    for line in wrapped(caveat, LINE) {
         text(bottom, QUIET, &line);
         bottom += 17;
     }
@@ -87,11 +87,13 @@ const QUIET: &str = "font-size=\"12\" fill=\"#5B6472\"";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::page::caveat;
     use crate::report::tests::somebody;
+    use crate::weights::tests::todays;
 
     fn ink(name: &str) -> usize {
-        let picture =
-            Pixmap::decode_png(&png(&somebody(name, 0), &[]).expect("a picture")).expect("a picture");
+        let png = png(&somebody(name, 0), &[], &caveat(&todays())).expect("a picture");
+        let picture = Pixmap::decode_png(&png).expect("a picture");
         picture.pixels().iter().filter(|pixel| pixel.red() < 128).count()
     }
 
