@@ -26,6 +26,8 @@ create table bench_forecasts_known (like public.wt_forecasts including indexes);
 create function bench_grow(up_to integer, as_of date, with_readings boolean) returns void language plpgsql as $$
 declare
   done constant integer := coalesce((select max(n) from bench_people), 0);
+  daily_key text;
+  daily_key_is text;
 begin
   set local session_replication_role = replica;
   set local work_mem = '256MB';
@@ -41,16 +43,15 @@ begin
   insert into public.wt_baselines (user_id, profile_id, metric_type, data_points_count, is_stale)
   select p.user_id, p.profile_id, 'hr', 14, false from bench_people p where p.n > done;
   -- Building an index at once is what makes millions of rows bearable.
-  alter table public.wt_daily_values drop constraint wt_daily_values_profile_id_local_date_sleep_stress_vo2max_s_key;
+  select c.conname, pg_get_constraintdef(c.oid) into strict daily_key, daily_key_is
+  from pg_constraint c where c.conrelid = 'public.wt_daily_values'::regclass and c.contype = 'u';
+  execute format('alter table public.wt_daily_values drop constraint %I', daily_key);
   insert into public.wt_daily_values (user_id, profile_id, local_date, sleep, stress, hr, active_minutes, training_load)
   select p.user_id, p.profile_id, as_of - d, 380 + random() * 120, 20 + random() * 40, 52 + d * 0.1 + random() * 6, m.minutes,
          m.minutes * 4
   from generate_series(30, 0, -1) d, bench_people p, lateral (select 5 + floor(random() * 85 + 0 * (p.n + d)) as minutes) m
   where p.n > done;
-  alter table public.wt_daily_values add constraint wt_daily_values_profile_id_local_date_sleep_stress_vo2max_s_key
-    unique (profile_id, local_date) include (
-      sleep, stress, vo2max, steps, hr, hrv, calories, distance, active_minutes, weight, body_fat, blood_pressure, spo2,
-      training_load);
+  execute format('alter table public.wt_daily_values add constraint %I %s', daily_key, daily_key_is);
   insert into public.wt_engine_marks (id, user_id, score_from, score_to)
   select p.profile_id, p.user_id, as_of, as_of from bench_people p where p.n > done;
   if with_readings then
