@@ -18,6 +18,12 @@ pub const RECORD_BYTES: usize = MIB / 2;
 /// The longest record as `wt_health_metrics.raw_payload_json` holds it: as `jsonb` the oddest are four times as large.
 pub const STORED_RECORD_BYTES: usize = 4 * MIB;
 
+/// The largest batch as `ingest_health_metrics` is given it, a `jsonb`.
+pub const BATCH_BYTES: usize = 32 * MIB;
+
+/// The same batch written out as text, which it is taken apart from.
+pub const BATCH_TEXT_BYTES: usize = 64 * MIB;
+
 /// The body of a request to a function, in MiB, where its settings don't say (`body_mb`).
 pub const DEFAULT_BODY_MIB: u64 = 10;
 
@@ -40,6 +46,8 @@ pub const STRAVA_ANSWER_BYTES: usize = 8 * MIB;
 pub const TOKEN_ANSWER_BYTES: usize = MIB;
 
 const _: () = assert!(RECORD_BYTES < STORED_RECORD_BYTES, "a record that is taken can be stored");
+const _: () = assert!(STORED_RECORD_BYTES < BATCH_BYTES, "a batch holds a record of any size");
+const _: () = assert!(BATCH_BYTES < BATCH_TEXT_BYTES, "a batch that is taken can be written out");
 const _: () = assert!(DEFAULT_BODY_MIB <= LARGEST_BODY_MIB, "the default is one of the allowed values");
 const _: () =
     assert!(LARGEST_BODY_MIB as usize * MIB < RPC_BODY_BYTES, "a push fits into the call that stores it");
@@ -50,10 +58,12 @@ const _: () = assert!(
 );
 
 /// Limits that SQL asks for by name (`welltrack.size_limit`).
-pub const NAMED: [(&str, usize); 3] = [
+pub const NAMED: [(&str, usize); 5] = [
     ("batch_records", BATCH_RECORDS),
     ("record_bytes", RECORD_BYTES),
     ("stored_record_bytes", STORED_RECORD_BYTES),
+    ("batch_bytes", BATCH_BYTES),
+    ("batch_text_bytes", BATCH_TEXT_BYTES),
 ];
 
 /// The limit of that name.

@@ -7,7 +7,7 @@ use welltrack_core::limits;
 use crate::error::Error;
 
 /// A limit by its name: `batch_records` (records in one batch of the app), `record_bytes` (one of them, as JSON text),
-/// `stored_record_bytes` (one of them, as `jsonb`).
+/// `stored_record_bytes` (one of them, as `jsonb`), `batch_bytes` (the batch, as `jsonb`), `batch_text_bytes` (the batch, as text).
 ///
 /// Errors: 22023 for an unknown name. Source: `welltrack_core::limits`.
 #[pg_extern(immutable, strict, parallel_safe)]

@@ -140,7 +140,7 @@ begin
   from public.wt_daily_values v
   where v.profile_id = $1 and v.user_id = owner and v.local_date between today - 29 and today
     -- As with forecasts: what adds up in the course of a day counts once the day is over.
-    and (v.local_date < today or metric not in ('steps', 'calories', 'distance', 'active_minutes'))
+    and (v.local_date < today or not welltrack.grows_during_day(metric))
     and (to_jsonb(v) ->> metric) is not null
   order by v.local_date desc
   limit 1;

@@ -3552,7 +3552,7 @@ grant execute on function public.prune_logs(integer, integer, integer) to servic
 -- Writes a batch of readings for a profile, in one transaction: all of it or nothing. Runs with the caller's rights, so row-level
 -- security holds.
 --   {"source", "ingestion_version", "records": [...]}, as the native plugin sends it, or a bare array whose records name their
---   source; at most 10,000 records and 32 MB (64 MB written out)
+--   source; at most welltrack.size_limit('batch_records') of them, 'batch_bytes', and 'batch_text_bytes' written out
 --     ->  {"received", "inserted", "updated", "unchanged", "merged", "rejected", "rejections": [{"index", "reason"}]}
 -- The five counts add up to `received`. `merged` records were folded into another one of the same batch (repeats: the last one
 -- wins; the second half of a blood pressure). `rejections` says why, by position in the batch.
@@ -3567,17 +3567,20 @@ declare
   list constant jsonb := case jsonb_typeof($2) when 'object' then $2 -> 'records' else $2 end;
   owner uuid;
   zone text;
-  payload constant text := welltrack.json_text($2, 67108864);
+  most_records constant bigint := welltrack.size_limit('batch_records');
+  most_bytes constant bigint := welltrack.size_limit('batch_bytes');
+  most_text constant bigint := welltrack.size_limit('batch_text_bytes');
+  payload constant text := welltrack.json_text($2, most_text::integer);
   answer jsonb;
 begin
   if list is null or jsonb_typeof(list) <> 'array' then
     raise exception 'records must be an array of readings, or an object with such an array under "records"'
       using errcode = 'PT400';
-  elsif jsonb_array_length(list) > 10000 then
+  elsif jsonb_array_length(list) > most_records then
     raise exception '% records are too many for one batch', jsonb_array_length(list)
-      using errcode = 'PT413', hint = 'send at most 10000 records at once';
-  elsif pg_column_size($2) > 33554432 or payload is null then
-    raise exception 'the batch is larger than 32 MB, or 64 MB written out'
+      using errcode = 'PT413', hint = format('send at most %s records at once', most_records);
+  elsif pg_column_size($2) > most_bytes or payload is null then
+    raise exception 'the batch is larger than % MB, or % MB written out', most_bytes / 1048576, most_text / 1048576
       using errcode = 'PT413', hint = 'send fewer records at once';
   end if;
 
@@ -3985,7 +3988,7 @@ begin
   from public.wt_daily_values v
   where v.profile_id = $1 and v.user_id = owner and v.local_date between today - 29 and today
     -- As with forecasts: what adds up in the course of a day counts once the day is over.
-    and (v.local_date < today or metric not in ('steps', 'calories', 'distance', 'active_minutes'))
+    and (v.local_date < today or not welltrack.grows_during_day(metric))
     and (to_jsonb(v) ->> metric) is not null
   order by v.local_date desc
   limit 1;

@@ -248,7 +248,7 @@ fn seen(tx: &mut Transaction<'_>, who: &Who, goal: &Goal) -> Result<Seen> {
     let values = "select d.day::date as day, (to_jsonb(v) ->> $2)::float8 as value
                   from generate_series($3::text::timestamp, $4::text::timestamp, interval '1 day') d (day)
                   left join public.wt_daily_values v on v.profile_id = $1 and v.local_date = d.day
-                    and ($2 not in ('steps', 'calories', 'distance', 'active_minutes')
+                    and (not welltrack.grows_during_day($2)
                          or v.local_date < (select (now() at time zone u.timezone)::date
                                             from public.wt_users u where u.id = v.user_id))
                   order by d.day";
