@@ -19,6 +19,10 @@ pub(super) fn check(ctx: &Context) -> Result<()> {
     let root = &ctx.layout.root;
     let mut found = Vec::new();
     for file in files_below(&root.join("sql"))? {
+        // A template is checked as the file that is made from it.
+        if file.extension().is_none_or(|extension| extension != "sql") {
+            continue;
+        }
         let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
         let text = fs::read_to_string(&file)?;
         found.extend(complaints(&name, &text));
