@@ -24,6 +24,9 @@ pub const BATCH_BYTES: usize = 32 * MIB;
 /// The same batch written out as text, which it is taken apart from.
 pub const BATCH_TEXT_BYTES: usize = 64 * MIB;
 
+/// The body of a request to the local stand-in for PostgREST: a batch as JSON text, with the call around it.
+pub const LOCAL_REST_BODY_BYTES: usize = 40 * MIB;
+
 /// The body of a request to a function, in MiB, where its settings don't say (`body_mb`).
 pub const DEFAULT_BODY_MIB: u64 = 10;
 
@@ -48,6 +51,7 @@ pub const TOKEN_ANSWER_BYTES: usize = MIB;
 const _: () = assert!(RECORD_BYTES < STORED_RECORD_BYTES, "a record that is taken can be stored");
 const _: () = assert!(STORED_RECORD_BYTES < BATCH_BYTES, "a batch holds a record of any size");
 const _: () = assert!(BATCH_BYTES < BATCH_TEXT_BYTES, "a batch that is taken can be written out");
+const _: () = assert!(BATCH_BYTES < LOCAL_REST_BODY_BYTES, "the largest batch gets through the local API");
 const _: () = assert!(DEFAULT_BODY_MIB <= LARGEST_BODY_MIB, "the default is one of the allowed values");
 const _: () =
     assert!(LARGEST_BODY_MIB as usize * MIB < RPC_BODY_BYTES, "a push fits into the call that stores it");

@@ -23,13 +23,12 @@ use welltrack_api::{
     answer::{self, Problem},
     jwt::{self, JwtSettings, Role, Verifier},
 };
+use welltrack_core::limits::LOCAL_REST_BODY_BYTES;
 
 /// What keeps the database's own words out of a log, as directives of `tracing_subscriber::EnvFilter`.
 pub const LOG_DIRECTIVES: [&str; 4] =
     ["postrust_engine=off", "postrust_server=warn", "postrust_core=warn", "sqlx=off"];
 
-/// The largest body, in bytes: what `ingest_health_metrics` takes, with room for its envelope.
-const MAX_BODY: usize = 40 * 1024 * 1024;
 /// An error of PostgREST is short. What is longer is passed on as it is.
 const MAX_ERROR: usize = 1024 * 1024;
 
@@ -90,7 +89,7 @@ fn config(settings: &RestSettings) -> AppConfig {
     config.db_pool_size = settings.pool_size;
     config.db_channel_enabled = true;
     config.db_max_rows = settings.max_rows;
-    config.max_body_size = MAX_BODY;
+    config.max_body_size = LOCAL_REST_BODY_BYTES;
     config.jwt_secret = Some(key_set(settings.verifier.settings()));
     config.jwt_aud = Some(settings.verifier.settings().audience.clone());
     config.compat_mode = true;
