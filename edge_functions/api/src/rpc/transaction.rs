@@ -87,8 +87,13 @@ impl Transaction {
             connection.query(&statements.call, &of_each),
             connection.batch_execute("commit"),
         );
-        // Answered by the database to the last, the connection is free again; a broken one says so when it is reused.
-        self.connection = None;
+        // Answered by the database to the last, the connection is free again; a broken one says so when it is reused. Where the
+        // commit itself failed (a statement timeout can hit it), the transaction may still be open: that connection is closed.
+        if let Some(connection) = self.connection.take()
+            && commit.is_err()
+        {
+            drop(Object::take(connection));
+        }
         begin?;
         set?;
         let rows = called?;
