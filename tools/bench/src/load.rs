@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::measure::percentile;
 
 /// How long a client waits for one answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What came of it.
 pub(super) struct Outcome {
@@ -108,7 +108,7 @@ impl Connection {
     pub(super) fn open(port: u16) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).context("nobody listens")?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         Ok(Self { answers: BufReader::new(stream), line: String::new(), body: Vec::new() })
     }
 

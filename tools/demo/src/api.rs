@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use welltrack_stack::cluster::{Cluster, Role};
-use welltrack_stack::rest::PATIENCE;
+use welltrack_stack::rest::BUSY_TIMEOUT;
 use welltrack_stack::{cmd, rest};
 
 use super::history::{DAYS, History};
@@ -187,7 +187,7 @@ impl Api {
             if cmd::interrupted() {
                 bail!(cmd::Interrupted);
             }
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > BUSY_TIMEOUT {
                 bail!(
                     "readings still wait for validation: another session holds them (see pg_stat_activity)"
                 );

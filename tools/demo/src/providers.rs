@@ -19,8 +19,8 @@ use super::chapter::Chapter;
 use super::history::DAYS;
 
 /// How long the queue may take to empty.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// Where the app wants to be called back; nobody listens there.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Where the app wants to be called back; no server listens there.
 const APP: &str = "http://127.0.0.1:3000/connected";
 /// A workout every so many days.
 const EVERY: usize = 5;
@@ -139,7 +139,7 @@ fn drained(api: &mut Api, edge: &Edge) -> Result<()> {
         if cmd::interrupted() {
             bail!(cmd::Interrupted);
         }
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > QUEUE_TIMEOUT {
             bail!("{waiting} pushes still wait; the host's log is {}", edge.log().display());
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -306,7 +306,7 @@ fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
-        .timeout_global(Some(PATIENCE))
+        .timeout_global(Some(QUEUE_TIMEOUT))
         .build()
         .into()
 }

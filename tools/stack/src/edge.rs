@@ -24,7 +24,7 @@ const API_PORT: u16 = 54_321;
 /// The program of the local stack.
 const LOCAL: &str = "welltrack-local";
 /// How long the first start may take: every function is compiled for this machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The host that belongs to one cluster.
 pub struct Edge {
@@ -197,7 +197,7 @@ impl Edge {
             if interrupted() {
                 bail!(Interrupted);
             }
-            if self.pid().is_none() || start.elapsed() > PATIENCE {
+            if self.pid().is_none() || start.elapsed() > START_TIMEOUT {
                 bail!(
                     "the host did not come up; the end of its log, {}:\n{}",
                     self.log().display(),
@@ -216,7 +216,7 @@ impl Edge {
             let _ = kill(pid, Signal::SIGTERM);
             let start = Instant::now();
             while self.pid().is_some() {
-                if start.elapsed() > PATIENCE {
+                if start.elapsed() > START_TIMEOUT {
                     // It may have ended just now.
                     let _ = kill(pid, Signal::SIGKILL);
                 }

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::cmd;
 
-/// How long work that somebody else may hold is waited for before a person is told.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait for work that another session may hold, before reporting it.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One request of a signed-in person.
 pub fn signed_in<T>(
@@ -47,7 +47,7 @@ pub fn run_engine(client: &mut Client, user_id: Uuid, as_of: Date) -> Result<()>
         if cmd::interrupted() {
             bail!(cmd::Interrupted);
         }
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > BUSY_TIMEOUT {
             bail!("days still wait for their scores: another session holds them (see pg_stat_activity)");
         }
         std::thread::sleep(Duration::from_millis(100));
