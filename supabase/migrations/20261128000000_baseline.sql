@@ -3708,7 +3708,8 @@ begin
      or jsonb_path_exists(events, '$[*] ? (!(@.idempotency_key like_regex "^[0-9a-f]{64}$") ||
                                            (@.idempotency_key like_regex "x") is unknown)') then
     raise exception 'events are {"source", "events": [{"event_type", "provider_user_id", "payload", "idempotency_key"}]}'
-      using errcode = 'PT400', hint = 'source is garmin or strava; an idempotency key has 64 lower-case hex digits';
+      using errcode = 'PT400', hint = format('source is %s; an idempotency key has 64 lower-case hex digits',
+                                       array_to_string(enum_range(null::public.wt_provider), ' or '));
   end if;
   received := jsonb_array_length(events);
   -- Quotes inside a text are escaped, so only a key can look like this one.

@@ -4,6 +4,7 @@
 //! comes in by, clients can't talk it out of them, and what is already there costs no new row version. Stops at one
 //! writer: two at once are in `ingest_races`.
 
+use crate::priority::BY_PRIORITY;
 use crate::readings::{
     DAY, HOUR, MONDAY, Reading, cases, copy, counts, ingest, iso, records, table, upsert, versions,
 };
@@ -82,7 +83,7 @@ impl Doors {
 
 fn reading(units: Vec<(&'static str, &'static str)>) -> impl Strategy<Value = Reading> {
     (
-        prop::sample::select(vec!["garmin", "strava", "healthkit", "health_connect", "manual"]),
+        prop::sample::select(BY_PRIORITY.to_vec()),
         prop::sample::select(units),
         0.0..2.0_f64,
         // Around both changes of the clock, across midnights and leap days, back to the epoch.

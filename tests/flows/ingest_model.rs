@@ -5,6 +5,7 @@
 //! function counts as the model counts, and a row that did not change is still the same row version. Stops at one
 //! client: two at once are in `ingest_faults`.
 
+use crate::priority::BY_PRIORITY;
 use crate::readings::{DAY, Reading, cases, counts, ingest, records, upsert, versions};
 use postgres::Client;
 use proptest::prelude::*;
@@ -135,9 +136,7 @@ impl Model {
 
     /// On each day the best source that has a reading counts; what was rejected counts for nobody.
     fn settle(&mut self) {
-        let rank = |key: &Key| {
-            ["garmin", "healthkit", "health_connect", "strava", "manual"].iter().position(|s| *s == key.1)
-        };
+        let rank = |key: &Key| BY_PRIORITY.iter().position(|s| *s == key.1);
         let day = |key: &Key| (key.0, key.2, key.3 / DAY);
         let mut best = BTreeMap::new();
         for (key, _) in self.0.iter().filter(|(_, kept)| kept.status != "rejected") {

@@ -5,6 +5,7 @@
 //! load stays on its day. Stops at how hard a workout was: that is the core's.
 
 use crate::days::{date, live, reading, values};
+use crate::priority::BY_PRIORITY;
 use crate::readings::{DAY, HOUR, MONDAY, cases, iso};
 use postgres::Client;
 use proptest::prelude::*;
@@ -14,8 +15,10 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 use welltrack_tests::{Caller, Person, TestDb};
 
-/// The best first; what was planned and done is as good as what was typed.
-const BY_PRIORITY: [&str; 6] = ["garmin", "healthkit", "health_connect", "strava", "manual", "plan"];
+/// The sources of a workout, the best first: what was planned and done is as good as what was typed.
+fn by_priority() -> Vec<&'static str> {
+    BY_PRIORITY.into_iter().chain(["plan"]).collect()
+}
 
 /// A workout: its source, first minute after Monday's midnight, length in minutes.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +32,7 @@ struct Workout {
 impl Workout {
     /// The lower, the better.
     fn rank(&self) -> (usize, i64, i64, Uuid) {
-        let place = BY_PRIORITY.iter().position(|source| *source == self.source).expect("a known source");
+        let place = by_priority().iter().position(|source| *source == self.source).expect("a known source");
         (place.min(4), -self.minutes, self.start, self.id)
     }
 
@@ -78,7 +81,7 @@ fn counted(admin: &mut Client, person: Person) -> BTreeMap<Uuid, i64> {
 fn every_minute_counts_for_the_best_workout_that_covers_it_whatever_came_when() {
     let db = TestDb::new();
     let clients = RefCell::new((db.admin(), db.api(Caller::Service)));
-    let workout = (prop::sample::select(BY_PRIORITY.to_vec()), 0..300_i64, 0..120_i64)
+    let workout = (prop::sample::select(by_priority()), 0..300_i64, 0..120_i64)
         .prop_map(|(source, start, minutes)| Workout { id: Uuid::nil(), source, start, minutes });
     let world = (
         prop::collection::vec(workout.clone(), 1..8),

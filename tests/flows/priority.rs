@@ -11,8 +11,8 @@ use proptest::test_runner::TestRunner;
 use std::cell::RefCell;
 use welltrack_tests::{Caller, Person, TestDb, become_caller};
 
-/// The best first.
-const BY_PRIORITY: [&str; 5] = ["garmin", "healthkit", "health_connect", "strava", "manual"];
+/// Every source, the best first.
+pub(crate) const BY_PRIORITY: [&str; 5] = ["garmin", "healthkit", "health_connect", "strava", "manual"];
 
 /// The sources whose readings count, with how many of theirs do, and how many readings don't count.
 fn counting(admin: &mut Client, person: Person, day: &str) -> (Vec<(String, i64)>, i64) {

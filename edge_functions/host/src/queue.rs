@@ -6,12 +6,14 @@
 use std::future::Future;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use console::style;
 use serde_json::Value;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 use welltrack_api::{Address, AddressError};
+use welltrack_core::providers::Provider;
 
 use crate::error::SettingsError;
 use crate::settings;
@@ -70,7 +72,7 @@ enum Command {
 #[derive(Args)]
 struct Kind {
     /// Only from this provider
-    #[arg(long, value_parser = ["garmin", "strava"])]
+    #[arg(long, value_parser = PossibleValuesParser::new(Provider::ALL.map(Provider::label)))]
     source: Option<String>,
     /// Only of this type, such as `dailies` or `activity.create`
     #[arg(long = "type", value_name = "TYPE")]

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use welltrack_core::UnixMicros;
-use welltrack_core::providers::oauth::Provider;
 use welltrack_core::providers::reading::{Reading, Workout};
+use welltrack_core::providers::{Provider, ReportedAt};
 
 /// What `claim_webhook_events` hands out.
 #[derive(Deserialize)]
@@ -104,9 +104,11 @@ pub(crate) enum ConnectionChange {
 }
 
 impl ClaimedEvent {
-    /// Whether somebody has to be asked before it can be settled: Strava's events only name things, and so do Garmin's pings.
+    /// Whether the provider has to be asked before it can be settled: some providers' events only name things, and so do
+    /// Garmin's pings.
     pub(crate) fn asks_provider(&self) -> bool {
-        self.source == Provider::Strava || self.payload.get().contains("callbackURL")
+        self.source.rules().reported_at == ReportedAt::Processing
+            || self.payload.get().contains("callbackURL")
     }
 
     pub(crate) fn settled(self, outcome: EventOutcome) -> Settlement {
